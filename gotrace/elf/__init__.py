@@ -1,0 +1,1 @@
+"""Facts of a binary, read from the file alone."""

@@ -1,0 +1,24 @@
+"""Facets: what a capture can observe and what a rule needs, in one enumeration."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Facet(StrEnum):
+    """One thing that a capture observes completely, but for what its `lost` events say."""
+
+    EXECS = "execs"
+    """Successful execs with argv, allow-listed environment and working directory; forks and exits."""
+    FAILED_EXECS = "failed_execs"
+    """execve attempts that were refused, with path and errno."""
+    FAILED_PATHS = "failed_paths"
+    """Failing system calls that take a path, with the path."""
+    ALL_FAILURES = "all_failures"
+    """Every failing system call (well-known noise counted)."""
+    STDERR_TEXT = "stderr_text"
+    """What go and the C toolchain wrote to their stderr."""
+    FROM_START = "from_start"
+    """The whole life of the command, from its first instruction."""
+    PROBED = "probed"
+    """Facts asked from the tools themselves (go env, go list, compilers' targets)."""

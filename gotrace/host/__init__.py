@@ -1,0 +1,1 @@
+"""Facts of a machine: its libc, kernel features, toolchains and capabilities."""

@@ -1,0 +1,15 @@
+"""Finds the files that gotrace ships beside its code: in a checkout they lie at its root, in a wheel inside the package."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
+
+
+@cache
+def probes_dir() -> Path:
+    """Folder of the BPF C files and of the stub kernel headers (`include/`)."""
+    in_wheel = _PACKAGE / "probes"
+    return in_wheel if in_wheel.is_dir() else _PACKAGE.parent / "probes"

@@ -1,0 +1,1 @@
+"""What it means: one rule per file; the folder is the registry."""

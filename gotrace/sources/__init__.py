@@ -1,0 +1,1 @@
+"""Where raw records come from; the sources are interchangeable behind `gotrace.sources.base`."""

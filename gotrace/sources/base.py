@@ -1,0 +1,111 @@
+"""The protocol every source of events follows, so that the capture layer never knows which one it drives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self
+
+from gotrace.events.facets import Facet
+from gotrace.events.model import Event, Lost
+
+
+class Lack(NamedTuple):
+    """Something this host lacks for a source: what, why it matters, and what to do about it."""
+
+    what: str
+    remedy: str
+    fatal: bool = True
+    """False where the source works without it, with less to see (the capture is then `degraded`)."""
+
+
+class Batch(NamedTuple):
+    """Raw records as a source read them, whole records only.
+
+    `live` records (exec, exit, fork, output) are few and must be decoded at once, because what they carry has to be
+    filtered before it reaches the disk; the others (failing calls) are many and may be spooled as they are.
+    """
+
+    live: bool
+    data: bytes
+
+
+class Decoder(Protocol):
+    """Turns raw records into events; made from a capture's `decoder_info`, so that a spool can be read later."""
+
+    def decode(self, data: bytes) -> list[Event]:
+        """Events of whole raw records, in the order of the records. Texts are printable but not masked."""
+        ...
+
+
+class Target(NamedTuple):
+    """What to follow: the process that runs the child hook, and all that descends from it."""
+
+    cookie: int
+    """A random number below 2**64 that the child hook shows to the source, so that it follows that child only."""
+
+
+class Capture(Protocol):
+    """A running observation of one target. Entering it starts whatever privileged part it has, without waiting."""
+
+    source: str
+    observes: frozenset[Facet]
+    degraded: tuple[str, ...]
+    """Plain sentences on what this capture cannot see here, and why."""
+    decoder_info: Mapping[str, Any]
+    """What `gotrace.sources.choose.decoder` needs to make this capture's decoder again; plain JSON values."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def attach(self) -> None:
+        """Wait until every program is attached: from now on nothing of the target is missed.
+
+        `observes`, `degraded` and `decoder_info` are final afterwards.
+
+        Raises:
+            NotPermittedError: the kernel refuses it.
+            CaptureError: it cannot work here; the message says why, the remedy what to do.
+        """
+        ...
+
+    def child_hook(self) -> None:
+        """Run by the launched child right before its execve: presents it to the source."""
+        ...
+
+    def batches(self) -> Iterator[Batch]:
+        """All raw records that are there now; ends at once when there are none."""
+        ...
+
+    def decode(self, batch: Batch) -> list[Event]:
+        """Events of one batch. No callback per event."""
+        ...
+
+    def lost_so_far(self) -> int:
+        """Number of events lost until now, cheap enough to ask 50 times a second."""
+        ...
+
+    def terminal_writes(self) -> int:
+        """How often a followed process wrote to a terminal until now (a progress line must be gone then)."""
+        ...
+
+    def stop(self) -> tuple[list[Lost], dict[str, int]]:
+        """Stop observing: what was lost, exactly, and the counted noise ("readlink EINVAL": 9601)."""
+        ...
+
+
+class Source(Protocol):
+    """A way to observe a target on this host."""
+
+    name: str
+
+    def missing(self) -> list[Lack]:
+        """What this host lacks; a source with a fatal lack cannot be used."""
+        ...
+
+    def open(self, target: Target, *, sudo: bool = False) -> Capture:
+        """A capture of `target`, not yet entered. `sudo`: start the privileged part through sudo(8)."""
+        ...

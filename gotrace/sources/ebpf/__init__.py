@@ -1,0 +1,1 @@
+"""The eBPF source: BPF programs through BCC (compiled once, then cached), read by an unprivileged process."""

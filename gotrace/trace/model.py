@@ -1,0 +1,185 @@
+"""The trace: processes, the tool runs (spans) in them, and the Go builds they belong to.
+
+Built by `gotrace.trace.builder.build`; everything here tolerates gaps: what is not known is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gotrace.events.facets import Facet
+from gotrace.events.model import Exec, Exit, Fact, Lost, Output, SyscallError
+from gotrace.events.recording import Header
+from gotrace.events.tools import Role
+
+
+@dataclass(eq=False, slots=True)
+class Process:
+    """One life of a pid: a reused pid is another Process."""
+
+    pid: int
+    start_ns: int
+    parent: Process | None = None
+    end_ns: int | None = None
+    exit: Exit | None = None
+    """None while it ran when the capture ended, or when its exit was lost."""
+    children: list[Process] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    """The images it ran, in order; empty for a fork that never exec'd."""
+    errors: list[SyscallError] = field(default_factory=list)
+    """Its failing system calls, in order, over all its images."""
+    failed_execs: list[Exec] = field(default_factory=list)
+    output: list[Output] = field(default_factory=list)
+
+
+@dataclass(eq=False, slots=True)
+class Compiler:
+    """A C compiler as a span used it."""
+
+    path: str
+    """As it was executed (absolute where known)."""
+    resolved: str | None = None
+    """The compiler proper, after symlinks and wrappers (ccache, python -m ziglang)."""
+    wrapper: tuple[str, ...] = ()
+    """The words in front of the compiler proper: ("ccache",), ("python3", "-m", "ziglang")."""
+    target: str | None = None
+    """Target triple, as the compiler itself says (`-dumpmachine`) or as its cc1/collect2 path shows."""
+    version: str | None = None
+    family: str | None = None
+    """gcc, clang or zig."""
+
+
+@dataclass(eq=False, slots=True)
+class Span:
+    """One image that a process ran: from its exec to its next exec or its exit."""
+
+    process: Process
+    exec: Exec
+    role: Role
+    start_ns: int
+    end_ns: int | None = None
+    exit: Exit | None = None
+    """The process's exit if this was its last image."""
+    package: str | None = None
+    """Go import path this tool run belongs to."""
+    parent: Span | None = None
+    children: list[Span] = field(default_factory=list)
+    errors: list[SyscallError] = field(default_factory=list)
+    failed_execs: list[Exec] = field(default_factory=list)
+    output: list[Output] = field(default_factory=list)
+    compiler: Compiler | None = None
+    """For role CC and, taken over from its driver, CC1, AS, COLLECT2 and LD."""
+    build: Build | None = None
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """Its argument vector; empty where it is unknown."""
+        return self.exec.argv or ()
+
+    @property
+    def failed(self) -> bool:
+        """It ended, and not with status 0. An unknown end is no failure."""
+        return self.exit is not None and (self.exit.status or 0) + (self.exit.signal or 0) != 0
+
+    @property
+    def stderr(self) -> str:
+        """What it wrote to its stderr, as far as it was kept."""
+        return "".join(part.text for part in self.output)
+
+    def descendants(self) -> Iterator[Span]:
+        """All spans below this one, depth first, in order of their start."""
+        for child in self.children:
+            yield child
+            yield from child.descendants()
+
+    def ancestors(self) -> Iterator[Span]:
+        """The spans above this one, nearest first."""
+        above = self.parent
+        while above is not None:
+            yield above
+            above = above.parent
+
+
+@dataclass(eq=False, slots=True)
+class BuildTarget:
+    """For what a go command builds, as it really saw it (its children's environment, then `go env`)."""
+
+    goos: str | None = None
+    goarch: str | None = None
+    cgo_enabled: bool | None = None
+    cc: str | None = None
+    cxx: str | None = None
+    host_os: str | None = None
+    host_arch: str | None = None
+    explicit: frozenset[str] = frozenset()
+    """Names of variables that the user set: in the go command's own environment or with `go env -w`."""
+
+    @property
+    def cross(self) -> bool:
+        """Built for another system or another architecture than the one it runs on."""
+        return (self.goos, self.goarch) != (self.host_os, self.host_arch)
+
+
+@dataclass(eq=False, slots=True)
+class Build:
+    """One go command that builds: go build, install, test, run, vet, list -export ..."""
+
+    span: Span
+    subcommand: str
+    flags: tuple[str, ...]
+    """Build flags as given, each with its value: ("-tags", "netgo")."""
+    patterns: tuple[str, ...]
+    """Packages as given; empty means the current folder."""
+    target: BuildTarget
+    env: Mapping[str, str] = field(default_factory=dict)
+    """Allow-listed environment of the go command itself."""
+    spans: list[Span] = field(default_factory=list)
+    """All tool runs under it, in order."""
+
+    @property
+    def failed(self) -> bool:
+        """The go command ended, and not with status 0."""
+        return self.span.failed
+
+    @property
+    def compiled_packages(self) -> frozenset[str]:
+        """Import paths that were really compiled, not taken from the cache."""
+        return frozenset(s.package for s in self.spans if s.role is Role.COMPILE and s.package)
+
+
+@dataclass(eq=False, slots=True)
+class Trace:
+    """Everything one recording says, put together."""
+
+    header: Header
+    processes: list[Process] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
+    """All spans by start."""
+    builds: list[Build] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    lost: list[Lost] = field(default_factory=list)
+    root: Process | None = None
+    """The command itself."""
+    events: int = 0
+    """How many events the recording holds."""
+    damage: str | None = None
+    """What is wrong with the recording itself (cut off, unreadable lines), or None."""
+
+    @property
+    def observes(self) -> frozenset[Facet]:
+        """What the capture could see at all."""
+        known = {facet.value for facet in Facet}
+        return frozenset(Facet(name) for name in self.header.observes if name in known)
+
+    def facts_of(self, name: str) -> Iterator[Fact]:
+        """The facts of one sort, in order."""
+        return (fact for fact in self.facts if fact.name == name)
+
+    def fact(self, name: str, subject: str | None = None) -> Mapping[str, Any] | None:
+        """Data of the first fact of a sort (about `subject`, if given), or None."""
+        for fact in self.facts_of(name):
+            if subject is None or fact.subject == subject:
+                return fact.data
+        return None
