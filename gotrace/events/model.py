@@ -37,7 +37,7 @@ class Exec(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="
 
     `argv`, `env` and `cwd` are None where they could not be read (a failed attempt has no `env` and no `cwd`).
     `env` holds allow-listed variables only. `argv_bytes` is the true length in bytes of an argument vector that
-    was cut, or None for a whole one.
+    was cut (0 where even that is not known), or None for a whole one.
     """
 
     path: str

@@ -1,0 +1,212 @@
+"""Decodes the probes' raw records into events, by the layout that the C compiler gave them."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from gotrace.events.model import Event, Exec, Exit, Fork, Output, SyscallError
+from gotrace.events.text import printable
+from gotrace.sources import syscalls
+from gotrace.sources.ebpf.compiled import Layout
+from gotrace.sources.ebpf.ring import DISCARDED, HEADER_BYTES
+
+_CORE: Final = 0x80
+_ABIS: Final = ("x86_64", "i386", "x32")
+
+_path = lru_cache(maxsize=16384)(printable)
+
+
+def format_of(layout: Layout, *, until: str | None = None) -> struct.Struct:
+    """The `struct` format of a C structure, up to (not with) the member `until`. Alignment is C's."""
+    text = "@"
+    for name, kind, count in layout.members:
+        if name == until:
+            break
+        text += f"{count}{kind}" if count > 1 else kind
+    return struct.Struct(text)
+
+
+class RecordDecoder:
+    """Made from `decoder_info` of an eBPF capture: layouts and constants of records.h.
+
+    `argv_of` is asked for the whole argument vector (as in /proc/PID/cmdline) of a live process whose vector was
+    longer than a record carries; None from it leaves the vector cut.
+    """
+
+    def __init__(self, info: Mapping[str, Any], argv_of: Callable[[int], bytes | None] | None = None) -> None:
+        layouts = msgspec.convert(info["layouts"], dict[str, Layout])
+        constants: dict[str, int] = dict(info["constants"])
+        self._argv_of = argv_of
+        self._fork = format_of(layouts["fork_record"]).unpack_from
+        self._exec = format_of(layouts["exec_record"]).unpack_from
+        self._exit = format_of(layouts["exit_record"]).unpack_from
+        text, failure = (
+            format_of(layouts["text_record"], until="text"),
+            format_of(layouts["failure_record"], until="text"),
+        )
+        self._text, self._text_bytes = text.unpack_from, text.size
+        self._failure, self._failure_bytes = failure.unpack_from, failure.size
+        names = [member[0] for member in layouts["exit_record"].members]
+        head = Layout(layouts["exit_record"].members[: names.index("kind")])
+        self._kind_offset = format_of(head).size
+        self._truncated = constants["FLAG_TRUNCATED"]
+        self._parts = {number: name for name, number in constants.items() if name.startswith("PART_")}
+        self._decoders = {
+            constants["KIND_FAILURE"]: self._decode_failure,
+            constants["KIND_TEXT"]: self._decode_text,
+            constants["KIND_FORK"]: self._decode_fork,
+            constants["KIND_EXEC"]: self._decode_exec,
+            constants["KIND_EXIT"]: self._decode_exit,
+        }
+        # Texts that wait for the record they belong to, by pid.
+        self._waiting: dict[int, dict[str, list[bytes]]] = {}
+        self._cut: set[int] = set()
+        self._names = syscalls.names()
+        self._exec_names = frozenset({"execve", "execveat"})
+
+    def decode(self, data: bytes) -> list[Event]:
+        """Events of whole ring records, in their order."""
+        events: list[Event] = []
+        append, decoders, kind_at = events.append, self._decoders, self._kind_offset + HEADER_BYTES
+        word, half = struct.Struct("<I").unpack_from, struct.Struct("<H").unpack_from
+        position, end = 0, len(data)
+        while position < end:
+            length = word(data, position)[0]
+            size = length & ~DISCARDED
+            if not length & DISCARDED:
+                event = decoders[half(data, position + kind_at)[0]](data, position + HEADER_BYTES)
+                if event is not None:
+                    append(event)
+            position += (size + HEADER_BYTES + 7) & ~7
+        return _joined(events)
+
+    def _decode_failure(self, data: bytes, at: int) -> Event | None:
+        (ts_ns, pid, tid, ns_pid, _, _, ip, a0, a1, a2, a3, a4, a5, number, error, abi_number, first, second, _) = (
+            self._failure(data, at)
+        )
+        start = at + self._failure_bytes
+        abi = _ABIS[abi_number]
+        name = self._names.get((abi, number)) or f"syscall_{number}"
+        paths: tuple[str, ...] = ()
+        if first:
+            paths = (_path(data[start : start + first - 1]),)
+        if second:
+            paths = (*paths, _path(data[start + first : start + first + second - 1]))
+        inner = ns_pid if ns_pid != pid else None
+        if name in self._exec_names:
+            cut = pid in self._cut
+            argv = self._argv(self._take(pid, "PART_FAILED_ARGV"))
+            path = paths[0] if paths else ""
+            return Exec(
+                ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, path=path, argv=argv, error=error,
+                argv_bytes=0 if cut else None,
+            )  # fmt: skip
+        return SyscallError(
+            ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, abi=abi, syscall=name, errno=error, paths=paths,
+            args=(a0, a1, a2, a3, a4, a5), ip=ip,
+        )  # fmt: skip
+
+    def _decode_text(self, data: bytes, at: int) -> Event | None:
+        ts_ns, pid, tid, ns_pid, _, part, length, flags = self._text(data, at)
+        start = at + self._text_bytes
+        text = data[start : start + length]
+        name = self._parts[part]
+        if name == "PART_STDERR":
+            return Output(
+                ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=ns_pid if ns_pid != pid else None, text=text.decode("latin-1"),
+                truncated=bool(flags & self._truncated),
+            )  # fmt: skip
+        if flags & self._truncated:
+            self._cut.add(pid)
+        self._waiting.setdefault(pid, {}).setdefault(name, []).append(text)
+        return None
+
+    def _take(self, pid: int, part: str) -> bytes | None:
+        self._cut.discard(pid)
+        texts = self._waiting.pop(pid, {}).get(part)
+        return b"".join(texts) if texts is not None else None
+
+    @staticmethod
+    def _argv(block: bytes | None) -> tuple[str, ...] | None:
+        if block is None:
+            return None
+        return tuple(map(printable, block.removesuffix(b"\0").split(b"\0"))) if block else ()
+
+    def _decode_fork(self, data: bytes, at: int) -> Event:
+        ts_ns, pid, tid, ns_pid, _, _, child, _ = self._fork(data, at)
+        return Fork(ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=ns_pid if ns_pid != pid else None, child_pid=child)
+
+    def _decode_exec(self, data: bytes, at: int) -> Event:
+        ts_ns, pid, tid, ns_pid, _, _, argv_bytes, _ = self._exec(data, at)
+        cwd_cut = pid in self._cut
+        self._cut.discard(pid)
+        parts = self._waiting.pop(pid, {})
+        texts = {name: b"".join(pieces) for name, pieces in parts.items()}
+        block = texts.get("PART_ARGV")
+        kept = len(block or b"")
+        if argv_bytes > kept and self._argv_of is not None:
+            whole = self._argv_of(pid)
+            # The process may have changed since: believe only what begins as the kernel told us.
+            if whole is not None and len(whole) == argv_bytes and whole.startswith(block or b""):
+                block, kept = whole, len(whole)
+        return Exec(
+            ts_ns=ts_ns,
+            pid=pid,
+            tid=tid,
+            ns_pid=ns_pid if ns_pid != pid else None,
+            path=printable(texts.get("PART_PATH", b"").removesuffix(b"\0")),
+            argv=self._argv(block),
+            env=_environment(texts["PART_ENV"]) if "PART_ENV" in texts else None,
+            cwd=_folder(texts["PART_CWD"]) if "PART_CWD" in texts and not cwd_cut else None,
+            argv_bytes=argv_bytes if argv_bytes > kept else None,
+        )
+
+    def _decode_exit(self, data: bytes, at: int) -> Event:
+        ts_ns, pid, tid, ns_pid, _, _, code, _ = self._exit(data, at)
+        self._waiting.pop(pid, None)
+        signal = code & 0x7F
+        return Exit(
+            ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=ns_pid if ns_pid != pid else None,
+            status=None if signal else code >> 8 & 0xFF, signal=signal or None, core=bool(code & _CORE),
+        )  # fmt: skip
+
+
+def _environment(block: bytes) -> dict[str, str]:
+    variables = (entry.partition(b"=") for entry in block.split(b"\0") if b"=" in entry)
+    return {printable(name): printable(value) for name, _, value in variables}
+
+
+def _folder(names: bytes) -> str:
+    """From names between the folder and the root, innermost first, each with its NUL."""
+    return "/" + "/".join(map(printable, reversed(names.split(b"\0")[:-1])))
+
+
+def _joined(events: list[Event]) -> list[Event]:
+    """One event for each write: its chunks carry the same time. Bytes become text here, when they are whole."""
+    result: list[Event] = []
+    pending: Output | None = None
+    for event in events:
+        if pending is not None and isinstance(event, Output) and (event.pid, event.tid, event.ts_ns) == (
+            pending.pid, pending.tid, pending.ts_ns,
+        ):  # fmt: skip
+            pending = msgspec.structs.replace(pending, text=pending.text + event.text)
+            continue
+        if pending is not None:
+            result.append(_decoded(pending))
+            pending = None
+        if isinstance(event, Output):
+            pending = event
+        else:
+            result.append(event)
+    if pending is not None:
+        result.append(_decoded(pending))
+    return result
+
+
+def _decoded(output: Output) -> Output:
+    return msgspec.structs.replace(output, text=printable(output.text.encode("latin-1")))

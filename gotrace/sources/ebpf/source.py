@@ -1,0 +1,207 @@
+"""The eBPF source as the capture layer sees it: an unprivileged reader of buffers that a collector filled."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import platform
+import select
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import msgspec
+
+from gotrace.errors import CaptureError, NotPermittedError
+from gotrace.events.facets import Facet
+from gotrace.events.model import Event, Lost
+from gotrace.sources.base import Batch, Lack, Target
+from gotrace.sources.ebpf import btf, cache, launch, unit
+from gotrace.sources.ebpf.compile import INSTALL_BCC, bcc_location
+from gotrace.sources.ebpf.counters import Counters
+from gotrace.sources.ebpf.messages import Attach, Ready, Refused, Stop, Stopped, receive, send
+from gotrace.sources.ebpf.records import RecordDecoder
+from gotrace.sources.ebpf.ring import Ring
+
+_REGISTRATION: Final = 0x676F7472  # syscall_errors.c
+_CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
+_STOP_SECONDS: Final = 5.0
+_COLD_START_SECONDS: Final = 60.0
+
+OBSERVES: Final = frozenset(
+    {Facet.EXECS, Facet.FAILED_EXECS, Facet.FAILED_PATHS, Facet.ALL_FAILURES, Facet.STDERR_TEXT, Facet.FROM_START}
+)
+
+
+def may_load() -> bool:
+    """This process has the capabilities that loading needs: CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            held = int(line.split()[1], 16)
+            return bool(held >> _CAP_SYS_ADMIN & 1 or (held >> _CAP_BPF & 1 and held >> _CAP_PERFMON & 1))
+    return False
+
+
+class EbpfSource:
+    """Follows a whole process tree by raw tracepoints: forks, execs, exits, every failing call, stderr."""
+
+    name = "ebpf"
+
+    def missing(self, *, sudo: bool = False) -> list[Lack]:
+        """What this host lacks. Features are tried when a capture attaches; here is what can be told before."""
+        lacks = []
+        if platform.machine() != "x86_64":
+            lacks.append(
+                Lack(f"this machine is {platform.machine()}", "capture on x86-64; `gotrace report` works here")
+            )
+        if not os.access(btf.VMLINUX, os.R_OK):
+            lacks.append(Lack(f"no {btf.VMLINUX}", "use a kernel built with CONFIG_DEBUG_INFO_BTF=y"))
+        lockdown = Path("/sys/kernel/security/lockdown")
+        if lockdown.exists() and "[confidentiality]" in lockdown.read_text():
+            lacks.append(Lack("the kernel is locked down (confidentiality)", "boot with lockdown=integrity or none"))
+        if not sudo and not may_load():
+            lacks.append(
+                Lack("no CAP_BPF and CAP_PERFMON", "add --sudo (only a small collector runs as root), or run as root")
+            )
+        if bcc_location() is None and cache.load(unit.key()) is None:
+            lacks.append(Lack("BCC is not installed", INSTALL_BCC))
+        return lacks
+
+    def open(self, target: Target, *, sudo: bool = False) -> EbpfCapture:
+        """A capture of `target`; its privileged part starts when it is entered."""
+        return EbpfCapture(target, sudo=sudo and not may_load())
+
+
+class EbpfCapture:
+    """One running capture; see `gotrace.sources.base.Capture`."""
+
+    source = "ebpf"
+
+    def __init__(self, target: Target, *, sudo: bool) -> None:
+        self._target = target
+        self._sudo = sudo
+        self.observes = OBSERVES
+        self.degraded: tuple[str, ...] = ()
+        self.decoder_info: Mapping[str, Any] = {}
+        self.warm = False
+        self._collector: launch.Collector | None = None
+        self._connection: socket.socket | None = None
+        self._rings: dict[str, Ring] = {}
+        self._counters: Counters | None = None
+        self._decoder: RecordDecoder | None = None
+        self._collector_died_ns = 0
+        self._prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before any fork
+
+    def __enter__(self) -> Self:
+        self._collector = launch.through_sudo() if self._sudo else launch.forked()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._connection is not None:
+            self._connection.close()
+        if self._collector is not None:
+            self._collector.close()
+        for ring in self._rings.values():
+            ring.close()
+        if self._counters is not None:
+            self._counters.close()
+
+    def attach(self) -> None:
+        """Wait until the programs are attached; see the protocol."""
+        if self._collector is None:
+            raise CaptureError("the capture was not entered")
+        connection = self._connection = self._collector.connected()
+        connection.settimeout(_COLD_START_SECONDS)
+        try:
+            send(connection, Attach(self._target.cookie))
+            answer, descriptors = receive(connection)
+        except OSError as error:
+            raise CaptureError(f"the collector does not answer: {error}", "try again; run `gotrace doctor`") from error
+        if isinstance(answer, Refused):
+            kind = NotPermittedError if answer.permission else CaptureError
+            raise kind(answer.message, answer.remedy)
+        if not isinstance(answer, Ready):
+            raise CaptureError("the collector ended before it was ready", "run `gotrace doctor`")
+        maps = dict(zip((name for name, _ in answer.maps), descriptors, strict=True))
+        sizes = dict(answer.maps)
+        self._rings = {name: Ring(maps[name], sizes[name]) for name in ("live", "bulk")}
+        self._counters = Counters(maps["counters"], answer.constants)
+        for descriptor in descriptors:
+            os.close(descriptor)
+        self.warm = answer.warm
+        self.decoder_info = {
+            "source": self.source,
+            "layouts": msgspec.to_builtins(answer.layouts),
+            "constants": answer.constants,
+        }
+        self._decoder = RecordDecoder(self.decoder_info, _cmdline)
+
+    def child_hook(self) -> None:
+        """The failing prctl(2) by which the launched child presents itself (syscall_errors.c, register_caller)."""
+        self._prctl(_REGISTRATION, ctypes.c_ulong(self._target.cookie), 0, 0, 0)
+
+    def batches(self) -> Iterator[Batch]:
+        """All raw records that are there now."""
+        for name, ring in self._rings.items():
+            if data := ring.drain():
+                yield Batch(name == "live", data)
+
+    def decode(self, batch: Batch) -> list[Event]:
+        """Events of one batch."""
+        if self._decoder is None:
+            raise CaptureError("nothing can be decoded before the capture is attached")
+        return self._decoder.decode(batch.data)
+
+    def lost_so_far(self) -> int:
+        """Losses until now; notices on the way when the collector is gone."""
+        if self._connection is not None and not self._collector_died_ns:
+            poll = select.poll()
+            poll.register(self._connection, select.POLLRDHUP | select.POLLHUP)
+            if poll.poll(0):
+                self._collector_died_ns = time.monotonic_ns()
+        return self._counters.lost_total() if self._counters else 0
+
+    def terminal_writes(self) -> int:
+        """Writes of followed processes to a terminal until now."""
+        return self._counters.value("COUNTER_TERMINAL_WRITES") if self._counters else 0
+
+    def stop(self) -> tuple[list[Lost], dict[str, int]]:
+        """Detach; what was lost and the counted noise. The rings can still be drained afterwards."""
+        if self._counters is None or self._connection is None:
+            return [], {}
+        self.lost_so_far()
+        stopped = None
+        try:
+            self._connection.settimeout(_STOP_SECONDS)
+            send(self._connection, Stop())
+            stopped, _ = receive(self._connection)
+        except OSError:
+            self._collector_died_ns = self._collector_died_ns or time.monotonic_ns()
+        now = time.monotonic_ns()
+        lost = self._counters.lost(now)
+        if isinstance(stopped, Stopped):
+            lost += [
+                Lost(ts_ns=now, pid=0, what="unknown", count=count, exact=False,
+                     reason=f"the kernel skipped {name} (of any process on the machine)")
+                for name, count in stopped.missed.items() if count
+            ]  # fmt: skip
+        else:
+            since = self._collector_died_ns or now
+            reason = "the collector ended before the command: from then on nothing was seen"
+            lost.append(Lost(ts_ns=now, pid=0, what="unknown", count=1, since_ns=since, reason=reason, exact=False))
+        if not self._counters.value("COUNTER_REGISTERED"):
+            reason = "the command was never seen: its first system call did not reach the probes"
+            lost.append(Lost(ts_ns=now, pid=0, what="unknown", count=1, reason=reason, exact=False))
+        return lost, self._counters.noise()
+
+
+def _cmdline(pid: int) -> bytes | None:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return None

@@ -1,0 +1,52 @@
+"""The table of system calls: names, path arguments, and the errno values that healthy programs get all the time."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+ERRNO = {"EPERM": 1, "ESRCH": 3, "EINTR": 4, "ECHILD": 10, "EAGAIN": 11, "EEXIST": 17, "EINVAL": 22, "ENOTTY": 25}
+ERRNO |= {"ESPIPE": 29, "ETIMEDOUT": 110, "EINPROGRESS": 115}
+
+_TABLE = Path(__file__).with_name("data") / "syscalls.tsv"
+
+
+class Syscall(NamedTuple):
+    """One system call of one ABI (x86_64 or i386)."""
+
+    abi: str
+    number: int
+    name: str
+    paths: tuple[int, ...]
+    """Positions, from 1, of its path arguments (two at most)."""
+    noise: tuple[str, ...]
+    """Names of errno values that are counted, not streamed."""
+
+
+@cache
+def table() -> tuple[Syscall, ...]:
+    """All known calls, in the order of the data file."""
+    calls = []
+    for line in _TABLE.read_text(encoding="ascii").splitlines():
+        if line.startswith("#"):
+            continue
+        abi, number, name, paths, noise = line.split("\t")
+        calls.append(
+            Syscall(
+                abi,
+                int(number),
+                name,
+                tuple(int(position) for position in paths.split(",")) if paths != "-" else (),
+                tuple(noise.split(",")) if noise != "-" else (),
+            )
+        )
+    return tuple(calls)
+
+
+@cache
+def names() -> dict[tuple[str, int], str]:
+    """(abi, number) -> name. x32 calls below 512 have the names of x86-64."""
+    known = {(call.abi, call.number): call.name for call in table()}
+    known |= {("x32", call.number): call.name for call in table() if call.abi == "x86_64"}
+    return known
