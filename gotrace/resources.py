@@ -5,6 +5,9 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
+VERSION = "0.1.0"
+"""Version of gotrace, also written into each recording."""
+
 _PACKAGE = Path(__file__).resolve().parent
 
 

@@ -73,7 +73,7 @@ class SyscallError(Event, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
 
 class Output(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="output"):
-    """Text that a followed tool wrote to its stderr, in the order of its writes; `truncated` marks the last one kept."""
+    """Text that a followed tool wrote to its stderr, in the order of its writes. `truncated`: the last one kept."""
 
     text: str
     fd: int = 2

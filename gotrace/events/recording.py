@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+import errno
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Protocol, Self, TypeVar, get_args
 
 import msgspec
+import zstandard
+
+from gotrace.errors import RecordingError
+from gotrace.events.errno import errno_text
+from gotrace.events.lines import Lines
+from gotrace.events.model import KnownEvent, Unknown
+from gotrace.events.replacement import Replacement, shown
 
 MAGIC = "gotrace"
 SCHEMA = 1
+
+_BATCH = 4096
+_MOST_EVENTS = 10_000_000
+"""A hundred times a large build; more would not fit into memory."""
+_MOST_SKIPPED = 100_000
+"""Unreadable lines after which the rest of a file is not worth the time."""
+_RECORD_AGAIN = "Record the command again: gotrace build -o FILE -- COMMAND."
+_UNREADABLE = (msgspec.MsgspecError, RecursionError, ValueError)
+"""What msgspec raises for bad JSON and wrong types, deep nesting, and bad UTF-8."""
+
+T = TypeVar("T")
 
 
 class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -30,3 +53,230 @@ class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
     wall_offset_ns: int = 0
     pid_namespace: int = 0
     started_ns: int = 0
+
+
+class Recording(msgspec.Struct, kw_only=True):
+    """A recording as far as it could be read. `damage` is one sentence on what is wrong with it, or None."""
+
+    header: Header
+    events: list[KnownEvent]
+    unknown: list[Unknown] = []
+    damage: str | None = None
+
+
+class Writer:
+    """Writes one recording: `with Writer.create(path) as writer: writer.write(header, events)`.
+
+    The file is of mode 0600 and appears under its name when all went well; otherwise what was there before stays. A
+    name that ends in `.zst` makes it compressed.
+    """
+
+    def __init__(self, replacement: Replacement) -> None:
+        self._replacement = replacement
+
+    @classmethod
+    def create(cls, path: Path) -> Self:
+        """A writer of `path`, which is opened when the `with` begins."""
+        return cls(Replacement(path))
+
+    def __enter__(self) -> Self:
+        self._replacement.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._replacement.__exit__(kind, error, trace)
+
+    def write(self, header: Header, events: Iterable[KnownEvent | Unknown]) -> None:
+        """Write the whole recording. Nothing is masked here: that is the capture layer's work.
+
+        Raises:
+            RecordingError: the disk is full, or refuses for another reason.
+        """
+        file = self._replacement.file
+        try:
+            if self._replacement.path.suffix == ".zst":
+                compressor = zstandard.ZstdCompressor(level=3, write_checksum=True)
+                with compressor.stream_writer(file, closefd=False) as packed:
+                    _write_lines(packed, header, events)
+            else:
+                _write_lines(file, header, events)
+            file.flush()
+        except OSError as error:
+            raise self._replacement.failure(error) from error
+
+
+def write_recording(path: Path, header: Header, events: Iterable[KnownEvent | Unknown]) -> None:
+    """Write a recording to `path`, whole or not at all.
+
+    Raises:
+        RecordingError: it cannot be written; the message says why.
+    """
+    with Writer.create(path) as writer:
+        writer.write(header, events)
+
+
+def read_recording(source: Path | BinaryIO, *, allow_newer: bool = False) -> Recording:
+    """Read a recording, compressed or not, as far as it is readable; `damage` says what of it is not.
+
+    `allow_newer` reads also one of a newer schema than this version's, with `damage` saying so.
+
+    Raises:
+        RecordingError: it is no recording, it cannot be opened or read, or its schema is newer.
+    """
+    name = shown(source if isinstance(source, Path) else str(getattr(source, "name", "The recording")))
+    try:
+        if not isinstance(source, Path):
+            return _Reader(source, name, allow_newer).read()
+        with source.open("rb") as file:
+            return _Reader(file, name, allow_newer).read()
+    except OSError as error:
+        remedies = {
+            errno.ENOENT: "Check the path.",
+            errno.EISDIR: "Name the recording itself.",
+            errno.EACCES: "Read it as the user who recorded it: recordings are private to their owner.",
+        }
+        number = error.errno or errno.EIO
+        raise RecordingError(f"Cannot read {name}: {errno_text(number)}.", remedies.get(number, "")) from error
+
+
+def _write_lines(file: _Sink, header: Header, events: Iterable[KnownEvent | Unknown]) -> None:
+    encoder = msgspec.json.Encoder()
+    # Header leaves out defaults, but magic and schema must always be there.
+    first = {"magic": MAGIC, "schema": SCHEMA} | msgspec.to_builtins(header)
+    file.write(encoder.encode(_encodable(first)) + b"\n")
+    remaining = iter(events)
+    while batch := list(itertools.islice(remaining, _BATCH)):
+        lines = [msgspec.Raw(event.raw) if isinstance(event, Unknown) else event for event in batch]
+        try:
+            file.write(encoder.encode_lines(lines))
+        except UnicodeEncodeError:
+            file.write(encoder.encode_lines([_encodable(msgspec.to_builtins(event)) for event in lines]))
+
+
+def _encodable(value: Any) -> Any:
+    """`value` with the lone surrogates that Python makes of undecodable bytes as `printable` writes such bytes."""
+    if isinstance(value, str):
+        return (
+            value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        )
+    if isinstance(value, dict):
+        return {_encodable(key): _encodable(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encodable(member) for member in value]
+    return value
+
+
+class _Start(msgspec.Struct):
+    """What tells a recording from any other file."""
+
+    magic: str
+    schema: int
+
+
+class _Kind(msgspec.Struct):
+    kind: str
+
+
+class _Sink(Protocol):
+    def write(self, data: bytes, /) -> int: ...
+
+
+_START = msgspec.json.Decoder(_Start)
+_HEADER = msgspec.json.Decoder(Header)
+_KIND = msgspec.json.Decoder(_Kind)
+_EVENT = msgspec.json.Decoder(KnownEvent)
+_KNOWN_KINDS = frozenset(str(event.__struct_config__.tag) for event in get_args(KnownEvent))
+
+
+class _Reader:
+    """One reading of one file."""
+
+    def __init__(self, file: BinaryIO, name: str, allow_newer: bool) -> None:
+        self._lines = Lines(file)
+        self._name = name
+        self._allow_newer = allow_newer
+        self._skipped = 0
+        self._first_skipped = 0
+        self._problems: list[str] = []
+
+    def read(self) -> Recording:
+        lines = iter(self._lines)
+        header = self._header(next(lines, b""))
+        recording = Recording(header=header, events=[])
+        self._events(lines, recording)
+        if self._skipped == 1:
+            self._problems.append(f"line {self._first_skipped} cannot be read and was skipped")
+        elif self._skipped:
+            self._problems.append(
+                f"{self._skipped} lines cannot be read and were skipped, the first is line {self._first_skipped}"
+            )
+        if self._skipped >= _MOST_SKIPPED:
+            self._problems.append(f"the rest after line {self._lines.number} was left out")
+        if self._lines.stopped:
+            where = "in" if self._lines.unfinished else "after"
+            self._problems.append(f"{self._lines.stopped} {where} line {self._lines.number}")
+        if self._problems:
+            recording.damage = f"{self._name} is not whole: {'; '.join(self._problems)}."
+        return recording
+
+    def _header(self, line: bytes | None) -> Header:
+        if line == b"" and self._lines.number == 0 and not self._lines.stopped:
+            raise RecordingError(f"{self._name} is empty.", _RECORD_AGAIN)
+        start = _decoded(_START, line)
+        if start is None or start.magic != MAGIC or start.schema < 1:
+            if line is not None and line.startswith(b'{"magic":"gotrace"'):
+                raise RecordingError(f"{self._name} is damaged in its first line: nothing can be read.", _RECORD_AGAIN)
+            if self._lines.stopped:
+                raise RecordingError(f"{self._name} cannot be read: {self._lines.stopped}.", _RECORD_AGAIN)
+            raise RecordingError(
+                f"{self._name} is not a recording of gotrace.", "Name a file that was written with -o FILE."
+            )
+        if start.schema > SCHEMA:
+            newer = f"it was written by a newer gotrace (schema {start.schema}, this one knows {SCHEMA})"
+            if not self._allow_newer:
+                raise RecordingError(f"Cannot read all of {self._name}: {newer}.", "Read it with a newer gotrace.")
+            self._problems.append(newer)
+        header = _decoded(_HEADER, line)
+        if header is None:
+            self._problems.append("its header (line 1) cannot be read")
+            return Header(schema=start.schema)
+        return header
+
+    def _events(self, lines: Iterator[bytes | None], recording: Recording) -> None:
+        events, decode = recording.events, _EVENT.decode
+        for line in lines:
+            if len(events) + len(recording.unknown) >= _MOST_EVENTS:
+                self._problems.append(f"it holds more than {_MOST_EVENTS} events, the rest was left out")
+                return
+            try:
+                events.append(decode(line or b""))
+            except _UNREADABLE:
+                if not self._other(line, recording):
+                    return
+
+    def _other(self, line: bytes | None, recording: Recording) -> bool:
+        """Deal with a line that is no known event; False: read no further."""
+        found = _decoded(_KIND, line)
+        if line is not None and found is not None and found.kind not in _KNOWN_KINDS:
+            recording.unknown.append(Unknown(kind=found.kind, raw=line))
+            return True
+        if self._lines.unfinished:
+            if not self._lines.stopped:
+                self._problems.append(f"it is cut off inside line {self._lines.number}")
+            return True
+        start = _decoded(_START, line)
+        if start is not None and start.magic == MAGIC:
+            self._problems.append(f"another recording begins in line {self._lines.number} and was left out")
+            return False
+        self._skipped += 1
+        self._first_skipped = self._first_skipped or self._lines.number
+        return self._skipped < _MOST_SKIPPED
+
+
+def _decoded(decoder: msgspec.json.Decoder[T], line: bytes | None) -> T | None:
+    try:
+        return None if line is None else decoder.decode(line)
+    except _UNREADABLE:
+        return None

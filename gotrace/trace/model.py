@@ -72,6 +72,8 @@ class Span:
     compiler: Compiler | None = None
     """For role CC and, taken over from its driver, CC1, AS, COLLECT2 and LD."""
     build: Build | None = None
+    probe: bool = False
+    """It only asks (versions, supported flags, cgo's kinds of names): its failure is no failure of the build."""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -90,9 +92,12 @@ class Span:
 
     def descendants(self) -> Iterator[Span]:
         """All spans below this one, depth first, in order of their start."""
-        for child in self.children:
-            yield child
-            yield from child.descendants()
+        # Not recursive: a program that execs itself over and over makes a chain of any depth.
+        below = list(reversed(self.children))
+        while below:
+            span = below.pop()
+            yield span
+            below.extend(reversed(span.children))
 
     def ancestors(self) -> Iterator[Span]:
         """The spans above this one, nearest first."""
@@ -118,8 +123,9 @@ class BuildTarget:
 
     @property
     def cross(self) -> bool:
-        """Built for another system or another architecture than the one it runs on."""
-        return (self.goos, self.goarch) != (self.host_os, self.host_arch)
+        """Built for another system or another architecture than the one it runs on, as far as both are known."""
+        pairs = ((self.goos, self.host_os), (self.goarch, self.host_arch))
+        return any(None not in pair and pair[0] != pair[1] for pair in pairs)
 
 
 @dataclass(eq=False, slots=True)
@@ -136,7 +142,7 @@ class Build:
     env: Mapping[str, str] = field(default_factory=dict)
     """Allow-listed environment of the go command itself."""
     spans: list[Span] = field(default_factory=list)
-    """All tool runs under it, in order."""
+    """All runs under it, in order; those under a go command below it are that command's."""
 
     @property
     def failed(self) -> bool:

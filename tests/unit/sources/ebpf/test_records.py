@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -56,13 +57,11 @@ def test_a_long_argument_vector_is_completed_from_the_live_process() -> None:
     assert event.argv_bytes is None
 
 
-def test_a_vector_that_cannot_be_completed_tells_its_true_length() -> None:
-    for answer in (None, b"other\0" + b"y" * 500):
-        (event,) = RecordDecoder(raw.INFO, lambda _, answer=answer: answer).decode(
-            exec_records(10, 7, b"cc\0a", total=506)
-        )
-        assert isinstance(event, Exec)
-        assert (event.argv, event.argv_bytes) == (("cc", "a"), 506)
+@pytest.mark.parametrize("answer", [None, b"other\0" + b"y" * 500])
+def test_a_vector_that_cannot_be_completed_tells_its_true_length(answer: bytes | None) -> None:
+    (event,) = RecordDecoder(raw.INFO, lambda _: answer).decode(exec_records(10, 7, b"cc\0a", total=506))
+    assert isinstance(event, Exec)
+    assert (event.argv, event.argv_bytes) == (("cc", "a"), 506)
 
 
 def test_an_exec_whose_texts_were_lost_is_still_an_exec() -> None:

@@ -1,0 +1,36 @@
+# `make setup`, `make demo` and `make test` do all set-up themselves on Debian 12 and Ubuntu 22.04/24.04.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check unit bench clean
+
+PY := .venv/bin/python
+# A Go that set-up put into the environment is the last resort: the one on PATH is found first.
+export PATH := $(PATH):$(CURDIR)/.venv/bin
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## system packages, .venv/ with gotrace in it, Go if it is missing
+	@tools/setup.sh
+
+demo: setup ## a real failing cross-compile diagnosed, then its fix passing
+	@tools/demo.sh
+
+test: setup check ## everything: linters, types, unit, contract, integration and hostile tests
+	$(PY) -m pytest
+
+check: setup ## ruff and mypy only
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+unit: setup ## the tests that need no root, no kernel feature and no Go
+	$(PY) -m pytest tests/unit tests/contract
+
+bench: ## measure against the bare command, strace and bear (takes an hour; ARGS=--quick for a look)
+	@tools/setup.sh bench
+	$(PY) -m bench.run $(ARGS)
+
+clean: ## remove what make made, but not what it installed on the system
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build bench/results
+	find gotrace tests bench tools -name __pycache__ -type d -prune -exec rm -rf {} +

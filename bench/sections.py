@@ -1,0 +1,139 @@
+"""What `make bench` measures, section by section; each returns its part of docs/performance.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from bench.builds import Comparison, Say, compare
+from bench.percall import per_call
+from bench.reading import EVENTS, command_line, grown, library
+from bench.startup import own_use, to_first_instruction
+from bench.stats import Estimate
+from bench.table import markdown
+from bench.workloads import BARE, TRACED, Bench, full_build
+from gotrace.sources.ebpf import cache
+
+
+class Plan(NamedTuple):
+    """How often each thing is measured."""
+
+    rounds: int
+    relinks: int
+    starts: int
+    builds: int
+    """Whole builds under gotrace in which no event may be lost."""
+
+
+def _met(met: bool) -> str:
+    return "yes" if met else "no"
+
+
+def _bar(value: Estimate, bar: float) -> str:
+    return _met(value.meets(bar))
+
+
+def _sides(title: str, comparison: Comparison) -> str:
+    rows = []
+    for name, costs in comparison.costs.items():
+        wall, cpu = comparison.wall(name), comparison.cpu(name)
+        seconds = sorted(cost.wall_s for cost in costs)[len(costs) // 2]
+        ratios = ["1", "1"] if name == BARE else [f"{wall:.3f}", f"{cpu:.3f}"]
+        rows.append([name, f"{seconds:.2f} s", *ratios])
+    table = markdown(["variant", "wall, median", "wall by bare", "CPU by bare"], rows)
+    return f"### {title} ({len(comparison.costs[BARE])} rounds)\n\n{table}"
+
+
+def whole_builds(bench: Bench, plan: Plan, say: Say) -> str:
+    """`go build -a` side by side, then more traced builds until enough were seen to say that nothing gets lost."""
+    comparison = compare(bench, "go build -a", plan.rounds, say)
+    traced = [*comparison.traced]
+    if len(traced) < plan.builds:
+        more = plan.builds - len(traced)
+        traced += compare(bench, "go build -a", more, say, frozenset({TRACED})).traced
+    with_start, without = comparison.wall_to_exit(startup=True), comparison.wall_to_exit(startup=False)
+    report = comparison.exit_to_report()
+    lost = sum(run.lost for run in traced)
+    events = sorted(run.events for run in traced)[len(traced) // 2]
+    bars = markdown(
+        ["`go build -a` under gotrace, warm", "measured", "bar", "met"],
+        [
+            ["wall until the command's exit, by bare", f"{with_start:.3f}", "1.06", _bar(with_start, 1.06)],
+            ["the same without start-up", f"{without:.3f}", "1.03", _bar(without, 1.03)],
+            ["from the command's exit to the report's end", f"{report:.2f} s", "0.5 s", _bar(report, 0.5)],
+            [f"events lost in {len(traced)} builds of {events:,} events", str(lost), "0", _met(lost == 0)],
+        ],
+    )
+    return _sides("Whole build: `go build -a` of a cgo program", comparison) + "\n" + bars
+
+
+def relinks(bench: Bench, plan: Plan, say: Say) -> str:
+    """The shortest real job: one link."""
+    return _sides("Relink of the same program", compare(bench, "relink", plan.relinks, say))
+
+
+def own_cost(bench: Bench, plan: Plan, say: Say) -> str:
+    """Memory and CPU of gotrace's own processes, warm and cold."""
+    rows = []
+    for name, cold, bar in (("warm", None, 120), ("cold", cache.folder(), 250)):
+        own = own_use(bench, full_build(0), cold_cache=cold)
+        say(f"own cost, {name}: {own}")
+        share = own.cpu_s / own.command_cpu_s
+        rows.append(
+            [f"peak memory, {name}", f"{own.peak_mb:.0f} MB", f"{bar} MB", "yes" if own.peak_mb < bar else "no"]
+        )
+        if cold is None:
+            rows.append(["own CPU while the build ran, by the build's", f"{share:.1%}", "3 %", _met(share <= 0.03)])
+    return "### gotrace's own processes during `go build -a`\n\n" + markdown(["what", "measured", "bar", "met"], rows)
+
+
+def starts(bench: Bench, plan: Plan, say: Say) -> str:
+    """How soon the command runs, and how soon gotrace answers."""
+    rows = []
+    for name, cold, bar in (("cold", cache.folder(), 0.8), ("warm", None, 0.3)):
+        value = to_first_instruction(bench, plan.starts, cold_cache=cold)
+        say(f"start to first instruction, {name}: {value:.3f} s")
+        rows.append(
+            [f"start to the command's first instruction, {name}", f"{value:.3f} s", f"{bar} s", _bar(value, bar)]
+        )
+    helped = command_line(bench, ["--help"], plan.starts)
+    rows.append(["`gotrace --help`", f"{helped:.3f} s", "0.25 s", _bar(helped, 0.25)])
+    return f"### Start-up ({plan.starts} rounds)\n\n" + markdown(["what", "measured", "bar", "met"], rows)
+
+
+def reading(bench: Bench, plan: Plan, say: Say) -> str:
+    """Load, diagnose and render a recording of 100,000 events."""
+    if not bench.recording.exists():
+        compare(bench, "go build -a", 1, say, frozenset({BARE, TRACED}))
+    large = bench.scratch / "large.gotrace"
+    grown(bench.recording, EVENTS, large)
+    rounds = max(5, plan.starts // 2)
+    within = library(large, rounds)
+    whole = command_line(bench, ["report", str(large)], rounds)
+    rows = [
+        ["load, diagnose and render", f"{within:.2f} s", "1 s", _bar(within, 1)],
+        ["the whole command `gotrace report`", f"{whole:.2f} s", "", ""],
+    ]
+    head = ["what", "measured", "bar", "met"]
+    return f"### A recording of {EVENTS:,} events ({rounds} rounds)\n\n" + markdown(head, rows)
+
+
+def calls(bench: Bench, plan: Plan, say: Say) -> str:
+    """Nanoseconds of single system calls."""
+    rows = []
+    for call, of in per_call(bench, plan.relinks).items():
+        say(f"{call}: {of[BARE]:.0f} ns bare, {of[TRACED]:.0f} ns traced")
+        extra = of[TRACED].median - of[BARE].median
+        rows.append([call, f"{of[BARE]:.0f} ns", f"{of[TRACED]:.0f} ns", f"{extra:.0f} ns"])
+    names = ["system call", "bare", "traced", "gotrace adds"]
+    return f"### Single system calls ({plan.relinks} rounds)\n\n" + markdown(names, rows)
+
+
+SECTIONS: dict[str, Callable[[Bench, Plan, Say], str]] = {
+    "builds": whole_builds,
+    "relinks": relinks,
+    "own": own_cost,
+    "starts": starts,
+    "reading": reading,
+    "calls": calls,
+}

@@ -1,0 +1,38 @@
+"""Tables in Markdown, and their place in docs/performance.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+
+BEGIN = "<!-- bench:begin (written by make bench) -->"
+END = "<!-- bench:end -->"
+
+
+def markdown(head: list[str], rows: Iterable[list[str]]) -> str:
+    """One table: its head and its rows."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]) + "\n"
+
+
+def place() -> str:
+    """When and where was measured, in one sentence."""
+    release = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
+    processor = next(
+        (line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")), ""
+    )
+    return (
+        f"Measured on {datetime.now(UTC):%Y-%m-%d}: {release}, Linux {platform.release()}, {os.cpu_count()} CPUs "
+        f"({processor.partition(':')[2].strip()}), load {os.getloadavg()[0]:.1f} at the end."
+    )
+
+
+def write_between_markers(path: Path, text: str) -> None:
+    """Put the text between the two markers of a page; the rest of the page stays."""
+    before, begin, rest = path.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise SystemExit(f"{path} has no markers {BEGIN} and {END}")
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")

@@ -1,0 +1,3 @@
+module example.com/cross-cgo
+
+go 1.21

@@ -1,0 +1,53 @@
+"""The library: record a command, load a recording, diagnose either."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gotrace.rules.engine import diagnose
+from gotrace.trace.model import Trace
+
+__all__ = ["diagnose", "load", "record"]
+
+
+def record(
+    argv: Sequence[str], *, backend: str = "auto", sudo: bool = False, probe: bool = True, out: str | Path | None = None
+) -> Trace:
+    """Run a command, watch it to its end and return what happened. Its stdin, stdout and stderr are the caller's.
+
+    `backend` is "auto" or "ebpf"; `sudo` starts the privileged part through sudo(8); `probe` lets gotrace ask the
+    tools themselves (go env, go list, compilers' targets); `out` is where the recording is saved, if anywhere.
+
+    Raises:
+        CommandError: the command cannot be executed.
+        CaptureError: nothing can be captured on this machine; `remedy` says what to do.
+        RecordingError: `out` cannot be written.
+    """
+    from gotrace.capture.run import record as run
+    from gotrace.events.recording import write_recording
+    from gotrace.sources.choose import choose
+    from gotrace.trace.builder import build
+
+    choice = choose(backend, sudo=sudo)
+    recorded = run(list(argv), source=choice.source, sudo=sudo, probe=probe)
+    if out is not None:
+        write_recording(Path(out), recorded.header, recorded.events)
+    return build(recorded.header, recorded.events)
+
+
+def load(path: str | Path, *, allow_newer: bool = False) -> Trace:
+    """The trace of a recording, or of a spool that a crash left; its `damage` says what of it could not be read.
+
+    `allow_newer`: a recording of a newer schema is read as far as it is understood, instead of refused.
+
+    Raises:
+        RecordingError: it is no recording, unreadable, or of a newer schema.
+    """
+    from gotrace.capture.spool import is_spool, load_spool
+    from gotrace.events.recording import read_recording
+    from gotrace.trace.builder import build
+
+    file = Path(path)
+    read = load_spool(file) if is_spool(file) else read_recording(file, allow_newer=allow_newer)
+    return build(read.header, read.events, read.damage)

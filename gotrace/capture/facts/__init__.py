@@ -1,0 +1,129 @@
+"""Facts: what the capture layer asks from the tools and the disk once the command has ended.
+
+The questions run as the user, with the environment and in the folder of the command, at the same time and with a
+common time limit; none of them downloads or builds anything. What stays unanswered is a fact too (`probe_failed`).
+The sorts of facts are listed in docs/architecture.md ("Facts").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from gotrace.capture.facts.asker import Asker, NoAnswerError
+from gotrace.capture.facts.builds import GoBuild, go_builds
+from gotrace.capture.facts.compilers import Driver, ask_compiler, executed_drivers, named_driver
+from gotrace.capture.facts.compilers import question as compiler_question
+from gotrace.capture.facts.found import Found, unanswered
+from gotrace.capture.facts.goenv import ask_go_env
+from gotrace.capture.facts.goenv import question as go_env_question
+from gotrace.capture.facts.gopackages import ask_packages, matters
+from gotrace.capture.facts.gopackages import question as packages_question
+from gotrace.capture.facts.headers import header_facts
+from gotrace.capture.facts.libraries import library_facts
+from gotrace.capture.facts.processes import Processes
+from gotrace.capture.facts.quoted import split_quoted
+from gotrace.events.model import Fact, KnownEvent
+from gotrace.events.recording import Header
+from gotrace.host.distribution import host_facts
+
+_SECONDS = 2.0
+_MOST_BUILDS = 8
+_MOST_DRIVERS = 16
+_WORKERS = 6
+
+
+def gather(
+    header: Header,
+    events: Sequence[KnownEvent],
+    *,
+    failed: bool,
+    env: Mapping[str, str],
+    cwd: str,
+    now_ns: Callable[[], int],
+    seconds: float = _SECONDS,
+) -> list[Fact]:
+    """The facts of a capture whose command has ended.
+
+    `env` is the whole environment that the command was given (it is used, never recorded) and `cwd` its folder.
+    `failed`: the command did not end with status 0; only then missing headers and libraries are looked into.
+    Takes at most about `seconds`.
+    """
+    inquiry = _Inquiry(Processes(events), env, cwd, seconds)
+    found = [Found("host", "", dict(header.host) or host_facts()), *inquiry.ask(failed)]
+    return [Fact(ts_ns=now_ns(), pid=one.pid, name=one.name, subject=one.subject, data=one.data) for one in found]
+
+
+class _Inquiry:
+    """All questions about one capture."""
+
+    def __init__(self, processes: Processes, env: Mapping[str, str], cwd: str, seconds: float) -> None:
+        self._processes = processes
+        self._env = env
+        # The folder may be gone by now; a compiler can be asked anywhere.
+        self._cwd = cwd if Path(cwd).is_absolute() and Path(cwd).is_dir() else "/"
+        self._asker = Asker(seconds)
+
+    def ask(self, failed: bool) -> Iterator[Found]:
+        drivers = dict(list(executed_drivers(self._processes, self._env, self._cwd).items())[:_MOST_DRIVERS])
+        builds = list(go_builds(self._processes, self._env, self._cwd))
+        with ThreadPoolExecutor(_WORKERS) as pool:
+            answers: list[Future[list[Found]]] = []
+            for group in _same_question(builds)[:_MOST_BUILDS]:
+                answers.append(pool.submit(self._about_build, group, drivers))
+            for driver, image in drivers.items():
+                answers.append(pool.submit(self._about_driver, driver, image.process.pid, self._env))
+            if failed:
+                answers += [pool.submit(library_facts, self._processes), pool.submit(header_facts, self._processes)]
+        for answer in answers:
+            yield from answer.result()
+        yield from _not_asked(builds)
+
+    def _about_build(self, group: Sequence[GoBuild], drivers: Mapping[Driver, object]) -> list[Found]:
+        build = group[0]
+        try:
+            goenv = ask_go_env(self._asker, build)
+        except NoAnswerError as error:
+            return [unanswered("goenv", go_env_question(build), error, build.pid)]
+        facts = [Found("goenv", goenv.subject, {**goenv.data, "pid": one.pid}, one.pid) for one in group]
+        if matters(build, goenv):
+            facts += self._about_packages(build, goenv)
+        driver = self._named_driver(build, goenv)
+        if driver and driver not in drivers:
+            facts += self._about_driver(driver, build.pid, build.env)
+        return facts
+
+    def _about_packages(self, build: GoBuild, goenv: Found) -> list[Found]:
+        try:
+            return ask_packages(self._asker, build, goenv)
+        except NoAnswerError as error:
+            return [unanswered("gopackage", packages_question(build, goenv), error, build.pid)]
+
+    def _named_driver(self, build: GoBuild, goenv: Found) -> Driver | None:
+        """The compiler that go was told to use. Without cgo it is of no interest, and nobody ran it."""
+        values = goenv.data["values"]
+        if values.get("CGO_ENABLED") != "1":
+            return None
+        return named_driver(split_quoted(values.get("CC", "")), build.env.get("PATH"))
+
+    def _about_driver(self, driver: Driver, pid: int, env: Mapping[str, str]) -> list[Found]:
+        try:
+            return [ask_compiler(self._asker, driver, env, self._cwd, pid)]
+        except NoAnswerError as error:
+            return [unanswered("compiler", compiler_question(driver), error, pid)]
+
+
+def _same_question(builds: Sequence[GoBuild]) -> list[list[GoBuild]]:
+    """Builds that would get the same answers: a script may call the same go command many times."""
+    groups: dict[object, list[GoBuild]] = {}
+    for build in builds:
+        key = (build.path, build.folder, build.command, tuple(sorted(build.env.items())))
+        groups.setdefault(key, []).append(build)
+    return list(groups.values())
+
+
+def _not_asked(builds: Sequence[GoBuild]) -> Iterator[Found]:
+    for group in _same_question(builds)[_MOST_BUILDS:]:
+        reason = NoAnswerError(f"not asked: more than {_MOST_BUILDS} different builds")
+        yield unanswered("goenv", go_env_question(group[0]), reason, group[0].pid)

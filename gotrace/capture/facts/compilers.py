@@ -1,0 +1,164 @@
+"""Asks C compilers for whom they compile: target, version, family."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from gotrace.capture.facts.asker import Asker, NoAnswerError
+from gotrace.capture.facts.found import Found, real, recorded
+from gotrace.capture.facts.processes import Image, Processes
+from gotrace.events.tools import Role
+
+LAUNCHERS = frozenset({"ccache", "sccache", "distcc", "icecc", "gomacc"})
+"""Programs that run a compiler for somebody: as the first word of CC, or as a symlink with the compiler's name."""
+
+_PYTHON = re.compile(r"python[\d.]*")
+_VERSION = re.compile(r"\d+\.\d+(?:\.\d+)*")
+_IN_PARENTHESES = re.compile(r"\([^)]*\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """A compiler as it was called: what to run to ask it something."""
+
+    path: str
+    """As executed, absolute."""
+    front: tuple[str, ...]
+    """The words up to the compiler's own arguments, the compiler proper last: ("/usr/bin/aarch64-linux-gnu-gcc",),
+    ("/usr/bin/python3", "-m", "ziglang", "cc")."""
+    wrapper: tuple[str, ...]
+    """The words in front of the compiler proper as the caller gave them; ("ccache",) for a symlink to it too."""
+    selection: tuple[str, ...]
+    """The arguments that select the target: ("-target", "aarch64-linux-musl")."""
+    proper: str | None
+    """Path of the compiler proper; None where only its wrapper is known."""
+
+
+def executed_drivers(processes: Processes, env: Mapping[str, str], cwd: str) -> dict[Driver, Image]:
+    """Every distinct compiler that ran, with the first process that was one."""
+    drivers: dict[Driver, Image] = {}
+    for image in processes.images(Role.CC):
+        path = str(Path(real(image.exec.cwd or "") or cwd, real(image.exec.path)))
+        search = real((image.exec.env or {}).get("PATH") or "") or env.get("PATH")
+        driver = driver_of(path, [real(word) for word in image.argv], search)
+        if driver.wrapper and (seen := _compiler_behind(image)):
+            launched = driver.wrapper[0] in LAUNCHERS
+            driver = replace(driver, proper=seen, front=(seen,) if launched else driver.front)
+        drivers.setdefault(driver, image)
+    return drivers
+
+
+def driver_of(path: str, argv: Sequence[str], search: str | None) -> Driver:
+    """How to ask the compiler that was called as `argv` with the executable `path`; `search` is the PATH it had."""
+    name = Path(path).name
+    selection = tuple(_selection(argv[1:]))
+    if _PYTHON.fullmatch(name) and list(argv[1:3]) == ["-m", "ziglang"] and len(argv) > 3:
+        return Driver(path, (path, *argv[1:4]), (*argv[:3],), selection, None)
+    if name == "zig" and len(argv) > 1:
+        return Driver(path, (path, argv[1]), (), selection, path)
+    if name in LAUNCHERS and len(argv) > 1:
+        behind = shutil.which(argv[1], path=search)
+        front = (behind,) if behind else (path, argv[1])
+        return Driver(path, front, (name,), selection, behind)
+    launcher = Path(os.path.realpath(path)).name
+    if launcher in LAUNCHERS:
+        behind = _next_in_path(name, search)
+        return Driver(path, (behind or path,), (launcher,), selection, behind)
+    return Driver(path, (path,), (), selection, path)
+
+
+def named_driver(words: Sequence[str], search: str | None) -> Driver | None:
+    """The compiler that CC names, already split into words, or None where PATH has none of that name."""
+    found = shutil.which(words[0], path=search) if words else None
+    # A compiler found in the current folder is one that Go refuses to run (os/exec's ErrDot).
+    return driver_of(found, words, search) if found and Path(found).is_absolute() else None
+
+
+def ask_compiler(asker: Asker, driver: Driver, env: Mapping[str, str], cwd: str, pid: int = 0) -> Found:
+    """The `compiler` fact of one driver.
+
+    Raises:
+        NoAnswerError: the compiler does not answer.
+    """
+    # English, so that the version line has the form known below.
+    env = {**env, "LC_ALL": "C"}
+    with ThreadPoolExecutor(2) as pool:
+        version_line = pool.submit(lambda: asker.ask([*driver.front, "--version"], env=env, cwd=cwd))
+        target = _ask_target(asker, driver, env, cwd)
+        words = version_line.result()
+    data = {
+        "resolved": recorded(os.path.realpath(driver.proper)) if driver.proper else None,
+        "wrapper": [recorded(word) for word in driver.wrapper],
+        "arguments": [recorded(word) for word in driver.selection],
+        "target": recorded(target),
+        "version": _version(words),
+        "family": _family(words, driver),
+    }
+    return Found("compiler", recorded(driver.path), data, pid)
+
+
+def question(driver: Driver) -> list[str]:
+    """The command that asks a driver for its target."""
+    return [*driver.front, *driver.selection, "-dumpmachine"]
+
+
+def _ask_target(asker: Asker, driver: Driver, env: Mapping[str, str], cwd: str) -> str:
+    try:
+        answer = asker.ask(question(driver), env=env, cwd=cwd)
+    except NoAnswerError:
+        # A gcc that does not know -m32 because it compiles for another machine can still say for which.
+        answer = asker.ask([*driver.front, "-dumpmachine"], env=env, cwd=cwd)
+    target = answer.strip()
+    if not target or len(target.split()) != 1:
+        raise NoAnswerError("-dumpmachine names no target")
+    return target
+
+
+def _selection(arguments: Iterable[str]) -> Iterator[str]:
+    # -m64, which Go passes on every 64-bit system, selects nothing where it is known at all.
+    words = iter(arguments)
+    for word in words:
+        if word in ("-target", "--target"):
+            yield word
+            yield next(words, "")
+        elif word.startswith("--target=") or word in ("-m32", "-mx32"):
+            yield word
+
+
+def _next_in_path(name: str, search: str | None) -> str | None:
+    """The first executable `name` in PATH that is no symlink to a launcher: the one ccache itself would take."""
+    for folder in (search or os.defpath).split(os.pathsep):
+        found = shutil.which(name, path=folder)
+        if found and Path(os.path.realpath(found)).name not in LAUNCHERS:
+            return found
+    return None
+
+
+def _compiler_behind(image: Image) -> str | None:
+    """The compiler that a wrapper was seen to run: in its own process (python -m ziglang), else in a child (ccache)."""
+    own = image.process.images
+    after = own[own.index(image) + 1 :]
+    for other in (*after, *(first for child in image.process.children for first in child.images[:1])):
+        if other.role is Role.CC and Path(other.exec.path).is_absolute():
+            return real(other.exec.path)
+    return None
+
+
+def _version(text: str) -> str | None:
+    """12.2.0 of "gcc (Debian 12.2.0-14+deb12u1) 12.2.0": what stands in parentheses is the packager's own number."""
+    found = _VERSION.search(_IN_PARENTHESES.sub("", text.partition("\n")[0]))
+    return found[0] if found else None
+
+
+def _family(text: str, driver: Driver) -> str | None:
+    if Path(driver.front[0]).name == "zig" or "ziglang" in driver.wrapper:
+        return "zig"
+    if "clang" in text.partition("\n")[0]:
+        return "clang"
+    return "gcc" if "Free Software Foundation" in text else None

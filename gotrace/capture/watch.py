@@ -1,0 +1,97 @@
+"""Empties a capture into its spool while the command runs; if that fails, the command goes on and the loss is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from gotrace.capture.live import Live
+from gotrace.capture.signals import state
+from gotrace.capture.spool import Spool
+from gotrace.events.model import Event, Lost
+from gotrace.sources.base import Batch, Capture
+
+
+class Observer(Protocol):
+    """Is told what happens while the command runs; to draw a progress line, for instance."""
+
+    def live(self, events: Sequence[Event]) -> None:
+        """Forks, execs, exits and outputs, as they are decoded."""
+        ...
+
+    def tick(self, terminal_writes: int) -> None:
+        """Comes 50 times a second, with the number of writes to a terminal until now."""
+        ...
+
+    def stopping(self) -> None:
+        """The command was stopped (^Z), and gotrace stops next."""
+        ...
+
+    def ended(self) -> None:
+        """The command has ended."""
+        ...
+
+
+class Watch:
+    """One capture being emptied."""
+
+    def __init__(self, capture: Capture, spool: Spool, observer: Observer | None) -> None:
+        self._capture = capture
+        self._spool = spool
+        self._observer = observer
+        self._live = Live()
+        self._failure: Lost | None = None
+
+    def tick(self) -> None:
+        """Take what is there now."""
+        if self._failure:
+            return
+        try:
+            self._drain()
+            self._capture.lost_so_far()  # a source may learn from this that its collector is gone
+            if self._observer:
+                self._observer.tick(self._capture.terminal_writes())
+        except Exception as error:
+            self._fail(error)
+
+    def finish(self) -> tuple[list[Lost], dict[str, int]]:
+        """The command has ended: take the rest and stop the capture. What was lost, and the counted noise."""
+        lost: list[Lost] = []
+        noise: dict[str, int] = {}
+        try:
+            if self._observer:
+                self._observer.ended()
+            lost, noise = self._capture.stop()
+            if not self._failure:
+                self._drain()
+        except Exception as error:
+            self._fail(error)
+        return [*lost, *([self._failure] if self._failure else [])], noise
+
+    @property
+    def dropped(self) -> int:
+        """Events that were seen and not kept, because no build tool wrote them."""
+        return self._live.dropped
+
+    def still_running(self) -> list[int]:
+        """Processes of the command that outlived it, by pid."""
+        return [pid for pid in self._live.running() if state(pid) not in ("", "Z", "X")]
+
+    def _drain(self) -> None:
+        for batch in self._capture.batches():
+            if batch.live:
+                self._take(batch)
+            else:
+                self._spool.raw(batch.data)
+
+    def _take(self, batch: Batch) -> None:
+        events = self._live.take(self._capture.decode(batch))
+        self._spool.events(events)
+        if self._observer and events:
+            self._observer.live(events)
+
+    def _fail(self, error: Exception) -> None:
+        now = time.monotonic_ns()
+        reason = f"gotrace stopped watching before the command ended: {type(error).__name__}: {error}"
+        self._failure = Lost(ts_ns=now, pid=0, what="unknown", count=1, reason=reason, since_ns=now, exact=False)

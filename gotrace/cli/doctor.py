@@ -1,0 +1,42 @@
+"""`gotrace doctor`: what this machine can do, with the remedy for each lack."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from gotrace.cli import streams
+
+_MARKS = {True: "ok  ", False: "LACK", None: "    "}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        epilog="\b\nExample:\n  gotrace doctor --json | jq '.[] | select(.ok == false)'"
+        "\n\nExit status: 0 nothing lacks, 1 something does, 2 it could not be found out."
+    )(doctor)
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Say what this machine can do, with the remedy for each lack."""
+    from gotrace.capture.spool import leftover_spools
+    from gotrace.host import kernel, toolchain
+    from gotrace.host.check import Check
+
+    left = [Check("left by a crash", None, str(path), f"gotrace report {path}") for path in leftover_spools()]
+    checks = [*kernel.checks(), *toolchain.checks(), *left]
+    if as_json:
+        found = [
+            {"name": check.name, "ok": check.ok, "detail": check.detail, "remedy": check.remedy} for check in checks
+        ]
+        streams.to_stdout(json.dumps(found, indent=2) + "\n")
+    else:
+        widest = max(len(check.name) for check in checks)
+        for check in checks:
+            streams.to_stdout(f"{_MARKS[check.ok]}  {check.name:<{widest}}  {check.detail}\n")
+            if check.remedy:
+                streams.to_stdout(f"{'':<{widest + 8}}{check.remedy}\n")
+    raise typer.Exit(1 if any(check.ok is False for check in checks) else 0)

@@ -1,0 +1,66 @@
+"""Options that commands take, and the choices they offer."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Backend(StrEnum):
+    """Where events may come from."""
+
+    AUTO = "auto"
+    EBPF = "ebpf"
+
+
+class FailOn(StrEnum):
+    """From which severity on a finding turns the exit status 0 of a command into 3."""
+
+    NONE = "none"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "-o", "--output", metavar="FILE", envvar="GOTRACE_OUTPUT", help="Save the recording (.gotrace or .gotrace.zst)."
+    ),
+]
+Reports = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--report",
+        metavar="FORMAT:PATH",
+        envvar="GOTRACE_REPORT",
+        help="Write a report as well: terminal or json; PATH - is stdout. May be repeated.",
+    ),
+]
+BackendOption = Annotated[Backend, typer.Option("--backend", envvar="GOTRACE_BACKEND", help="How to watch.")]
+Sudo = Annotated[
+    bool,
+    typer.Option(
+        "--sudo", envvar="GOTRACE_SUDO", help="Start the privileged part through sudo; the command stays yours."
+    ),
+]
+User = Annotated[
+    str | None,
+    typer.Option("--user", metavar="NAME", envvar="GOTRACE_USER", help="As root: run the command as this user."),
+]
+FailOnOption = Annotated[
+    FailOn,
+    typer.Option(
+        "--fail-on", envvar="GOTRACE_FAIL_ON", help="Exit with 3 on such a finding though the command succeeded."
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("-q", "--quiet", envvar="GOTRACE_QUIET", help="Show findings only; nothing on a clean run.")
+]
+NoColor = Annotated[bool, typer.Option("--no-color", envvar="GOTRACE_NO_COLOR", help="No colours in the report.")]
+NoProbe = Annotated[
+    bool,
+    typer.Option("--no-probe", envvar="GOTRACE_NO_PROBE", help="Do not ask go and the compilers about themselves."),
+]

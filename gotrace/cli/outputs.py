@@ -1,0 +1,179 @@
+"""Where reports and recordings go. They are opened as the invoking user, so that root's power writes nobody's files."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from gotrace.cli import streams
+from gotrace.errors import GotraceError, UsageError
+from gotrace.events.replacement import Replacement
+
+if TYPE_CHECKING:
+    from gotrace.capture.privileges import Invoker
+    from gotrace.events.model import KnownEvent
+    from gotrace.events.recording import Header
+    from gotrace.rules.finding import Diagnosis
+    from gotrace.trace.model import Trace
+
+
+class Format(StrEnum):
+    """How a report can be told."""
+
+    TERMINAL = "terminal"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """One report to write: its format and its path, "-" for stdout."""
+
+    form: Format
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> Destination:
+        """From FORMAT:PATH.
+
+        Raises:
+            UsageError: the format is unknown, or the path is missing.
+        """
+        form, colon, path = text.partition(":")
+        if form not in set(Format) or not path or not colon:
+            raise UsageError(f"--report {text}: not of the form FORMAT:PATH", f"formats: {', '.join(Format)}")
+        return cls(Format(form), path)
+
+    def check(self) -> None:
+        """Refuse a path that cannot be written.
+
+        Raises:
+            UsageError: its folder is missing or not writable, or it is a folder.
+        """
+        if self.path != "-":
+            check_writable(Path(self.path))
+
+    def write(self, trace: Trace, diagnosis: Diagnosis, *, colour: bool | None = None) -> None:
+        """Render and write it; `colour` None lets the stream decide.
+
+        Raises:
+            BrokenPipeError: the reader of stdout has seen enough.
+            GotraceError: it cannot be written.
+        """
+        stream = sys.stdout if self.path == "-" else None
+        text = render(self.form, trace, diagnosis, stream, colour=colour)
+        try:
+            if self.path == "-":
+                streams.to_stdout(text)
+            else:
+                Path(self.path).write_text(text, encoding="utf-8", errors="backslashreplace")
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            name = "stdout" if self.path == "-" else self.path
+            raise GotraceError(f"cannot write {name}: {os.strerror(error.errno or 0)}", "write it elsewhere") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """All that `gotrace build` writes to files."""
+
+    recording: Path | None
+    reports: tuple[Destination, ...]
+
+    def check(self) -> None:
+        """Refuse, before anything has run, what could not be written afterwards.
+
+        Raises:
+            RecordingError: the recording could not be written.
+            UsageError: a report could not.
+        """
+        if self.recording is not None:
+            _try(self.recording)
+        for report in self.reports:
+            report.check()
+
+    def save(self, header: Header, events: Sequence[KnownEvent]) -> None:
+        """Write the recording, if one is wanted.
+
+        Raises:
+            RecordingError: it cannot be written.
+        """
+        from gotrace.events.recording import write_recording
+
+        if self.recording is not None:
+            write_recording(self.recording, header, events)
+
+
+@contextlib.contextmanager
+def acting_as(who: Invoker | None) -> Iterator[None]:
+    """Look at files with the rights of `who`, and as ourselves again afterwards; None is ourselves."""
+    if who is None or os.geteuid() != 0:
+        yield
+        return
+    groups, gid = os.getgroups(), os.getegid()
+    os.initgroups(who.name, who.gid)
+    os.setegid(who.gid)
+    os.seteuid(who.uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(gid)
+        os.setgroups(groups)
+
+
+class _OnlyTriedError(Exception):
+    """Leaves the file that would be replaced as it is."""
+
+
+def _try(path: Path) -> None:
+    """Begin to write a recording, and leave it at that.
+
+    Raises:
+        RecordingError: it cannot be written there.
+    """
+    with contextlib.suppress(_OnlyTriedError), Replacement(path):
+        raise _OnlyTriedError
+
+
+def check_writable(path: Path) -> None:
+    """See whether a file can be written there, without touching it.
+
+    Raises:
+        UsageError: its folder is missing or not writable, or it is a folder.
+    """
+    folder = path.parent
+    if path.is_dir():
+        raise UsageError(f"{path}: is a folder", "name a file in it")
+    if not folder.is_dir():
+        raise UsageError(f"{path}: there is no folder {folder}", f"mkdir -p {shlex.quote(str(folder))}")
+    if not os.access(path if path.exists() else folder, os.W_OK, effective_ids=True):
+        raise UsageError(f"{path}: not writable", "name another file, or allow writing there")
+
+
+def render(
+    form: Format,
+    trace: Trace,
+    diagnosis: Diagnosis,
+    stream: TextIO | None,
+    *,
+    colour: bool | None = None,
+    quiet: bool = False,
+) -> str:
+    """The report as it suits a stream; no stream: a file, which has no colours. `colour` None: as it likes."""
+    if form is Format.JSON:
+        from gotrace.reports.json_report import JsonReport
+
+        return JsonReport().render(trace, diagnosis)
+    from gotrace.reports.page import colour_wanted, width_of
+    from gotrace.reports.terminal import TerminalReport
+
+    coloured = colour if colour is not None else stream is not None and colour_wanted(stream)
+    return TerminalReport(width=width_of(stream), colour=coloured, quiet=quiet).render(trace, diagnosis)

@@ -1,0 +1,44 @@
+"""`gotrace report`: what a recording says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gotrace.cli import options, outputs
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        short_help="Tell what a recording says.",
+        epilog="\b\nExamples:\n  gotrace report build.gotrace\n"
+        "  gotrace report build.gotrace --format json -o report.json"
+        "\n\nExit status: 0 nothing found, 1 findings, 2 the recording could not be read, or not wholly.",
+    )(report)
+
+
+def report(
+    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="A file that gotrace build -o wrote.")],
+    form: Annotated[
+        outputs.Format, typer.Option("--format", envvar="GOTRACE_FORMAT", help="How to tell it.")
+    ] = outputs.Format.TERMINAL,
+    output: Annotated[
+        str, typer.Option("-o", "--output", metavar="PATH", help="Where to write it; - is stdout.")
+    ] = "-",
+    no_color: options.NoColor = False,
+) -> None:
+    """Tell what a recording says; needs neither root nor the machine it was made on."""
+    from gotrace.api import diagnose, load
+    from gotrace.errors import RecordingError
+
+    destination = outputs.Destination(form, output)
+    destination.check()
+    trace = load(recording, allow_newer=True)
+    diagnosis = diagnose(trace)
+    destination.write(trace, diagnosis, colour=False if no_color else None)
+    if trace.damage:
+        raise RecordingError(trace.damage, "The report tells what could be read of it.")
+    raise typer.Exit(1 if diagnosis.findings else 0)

@@ -1,0 +1,51 @@
+"""The dynamic section of an ELF file: what it calls itself, what it needs, where it looks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Dynamic(NamedTuple):
+    """Entries of a dynamic section; empty or None where there are none. Texts are as in the file."""
+
+    soname: str | None = None
+    needed: tuple[str, ...] = ()
+    runpath: tuple[str, ...] = ()
+    """DT_RUNPATH, else DT_RPATH, split at colons."""
+
+
+def read_dynamic(path: Path) -> Dynamic | None:
+    """Dynamic section of the file at `path`, or None where it has none or is too damaged to tell.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    # Not at the top: pyelftools costs a tenth of a second to import, and most runs never need it.
+    from elftools.elf.dynamic import DynamicSegment
+    from elftools.elf.elffile import ELFFile
+
+    with path.open("rb") as file:
+        try:
+            segments = ELFFile(file).iter_segments(type="PT_DYNAMIC")
+            segment = next((part for part in segments if isinstance(part, DynamicSegment)), None)
+            return None if segment is None else _entries(segment.iter_tags())
+        except Exception:
+            # pyelftools trusts the file: a damaged one raises whatever its parser stumbled on (AttributeError,
+            # struct.error, construct's own, UnicodeDecodeError, OSError of a seek to nowhere, ...).
+            return None
+
+
+def _entries(tags: object) -> Dynamic:
+    texts: dict[str, list[str]] = {}
+    for tag in tags:  # type: ignore[attr-defined]
+        kind = tag.entry.d_tag
+        if kind in ("DT_SONAME", "DT_NEEDED", "DT_RUNPATH", "DT_RPATH"):
+            value = getattr(tag, kind.removeprefix("DT_").lower())
+            texts.setdefault(kind, []).append(value)
+    search = texts.get("DT_RUNPATH") or texts.get("DT_RPATH") or []
+    return Dynamic(
+        soname=next(iter(texts.get("DT_SONAME", [])), None),
+        needed=tuple(texts.get("DT_NEEDED", [])),
+        runpath=tuple(part for value in search for part in value.split(":") if part),
+    )

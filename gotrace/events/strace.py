@@ -1,0 +1,222 @@
+r"""Events in strace notation: how findings show their evidence.
+
+Pure text, the same on every machine and in every locale. Paths are never cut; other texts are, as strace does it:
+`"..."...`. Texts are quoted as C strings. They are `printable` already, so a backslash in them is an escape (`\\` or
+`\xNN`) and stays. Bidirectional and other exotic characters are left to the reports, which escape them in one place.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from gotrace.events.errno import errno_name, errno_text
+from gotrace.events.model import Event, Exec, Exit, Fact, Fork, Lost, Output, SyscallError
+from gotrace.events.signals import signal_name
+from gotrace.events.signatures import SIGNATURES
+from gotrace.events.text import to_bytes
+
+ARGUMENT_LIMIT = 64
+"""Characters of one argument, and arguments of one vector, that are shown unless the caller wants more or fewer."""
+OUTPUT_LIMIT = 256
+"""Characters of a tool's output that are shown unless the caller wants more or fewer."""
+
+_AT_FDCWD = -100
+
+_ACCESS_MODES = {0o0: "O_RDONLY", 0o1: "O_WRONLY", 0o2: "O_RDWR", 0o3: "O_ACCMODE"}
+_OPEN_FLAGS = (  # arch/x86 uses include/uapi/asm-generic/fcntl.h; where one flag contains another, the larger is first
+    (0o20200000, "O_TMPFILE"),
+    (0o4010000, "O_SYNC"),
+    (0o100, "O_CREAT"),
+    (0o200, "O_EXCL"),
+    (0o400, "O_NOCTTY"),
+    (0o1000, "O_TRUNC"),
+    (0o2000, "O_APPEND"),
+    (0o4000, "O_NONBLOCK"),
+    (0o10000, "O_DSYNC"),
+    (0o20000, "FASYNC"),
+    (0o40000, "O_DIRECT"),
+    (0o100000, "O_LARGEFILE"),
+    (0o200000, "O_DIRECTORY"),
+    (0o400000, "O_NOFOLLOW"),
+    (0o1000000, "O_NOATIME"),
+    (0o2000000, "O_CLOEXEC"),
+    (0o10000000, "O_PATH"),
+)
+_NEEDS_MODE = 0o100 | 0o20000000  # O_CREAT, and the bit that only O_TMPFILE has
+
+_UNIT = re.compile(r"\\(?:\\|x[0-9a-f]{2})|.", re.DOTALL)
+_TO_QUOTE = re.compile(r'["\x00-\x1f\x7f](?=([0-9])?)')
+_SHORT_ESCAPES = {'"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\v": "\\v", "\f": "\\f"}
+
+
+def render(event: Event, limit: int | None = None) -> str:
+    """One line for one event.
+
+    `limit` is the number of characters of a text (never of a path) and of elements of a vector to show; without it
+    `ARGUMENT_LIMIT` and `OUTPUT_LIMIT` hold. An event of an unforeseen kind is named only.
+    """
+    match event:
+        case Exec():
+            return _exec(event, ARGUMENT_LIMIT if limit is None else limit)
+        case SyscallError():
+            return _syscall_error(event)
+        case Exit():
+            return _exit(event)
+        case Output():
+            return _output(event, OUTPUT_LIMIT if limit is None else limit)
+        case Fork():
+            return f"clone(...) = {event.child_pid}"
+        case Fact():
+            return _fact(event, OUTPUT_LIMIT if limit is None else limit)
+        case Lost():
+            about = "" if event.exact else "up to "
+            return f"+++ lost {about}{event.count} {event.what} events ({event.reason}) +++"
+        case _:
+            return f"/* {type(event).__name__} */"
+
+
+def quote(text: str, limit: int | None = None) -> str:
+    """`text` (printable) as a C string as strace prints it, cut after `limit` characters; an escape counts as one."""
+    cut = ""
+    if limit is not None and len(text) > limit:
+        units = _UNIT.findall(text, 0, 4 * (limit + 1))
+        if len(units) > limit:
+            text, cut = "".join(units[:limit]), "..."
+    return f'"{_TO_QUOTE.sub(_escape, text)}"{cut}'
+
+
+def _escape(found: re.Match[str]) -> str:
+    character = found[0]
+    if character in _SHORT_ESCAPES:
+        return _SHORT_ESCAPES[character]
+    return f"\\{ord(character):03o}" if found[1] else f"\\{ord(character):o}"
+
+
+def _failure(errno: int) -> str:
+    return f"= -1 {errno_name(errno)} ({errno_text(errno)})"
+
+
+def _exec(event: Exec, limit: int) -> str:
+    vector = "[...]" if event.argv is None else _vector(event.argv, event.argv_bytes is not None, limit)
+    outcome = _failure(event.error) if event.error else "= 0"
+    return f"execve({quote(event.path)}, {vector}) {outcome}"
+
+
+def _vector(argv: Sequence[str], truncated: bool, limit: int) -> str:
+    shown = [quote(argument, limit) for argument in argv[:limit]]
+    if truncated or len(argv) > limit:
+        shown.append("...")
+    return f"[{', '.join(shown)}]"
+
+
+def _syscall_error(event: SyscallError) -> str:
+    notes = [event.abi] if event.abi != "x86_64" else []
+    if event.repeat > 1:
+        notes.append(f"{event.repeat} times")
+    comment = f" /* {', '.join(notes)} */" if notes else ""
+    return f"{event.syscall}({', '.join(_arguments(event))}) {_failure(event.errno)}{comment}"
+
+
+def _arguments(event: SyscallError) -> list[str]:
+    signature = SIGNATURES.get(event.syscall)
+    if signature is None:
+        shown = [quote(path) for path in event.paths]
+        return [*shown, "..."] if shown else [hex(value) for value in event.args]
+    shown = list(_decoded(signature, event.args, iter(event.paths)))
+    # What could not be read is "..."; one such mark says as much as several.
+    return [part for position, part in enumerate(shown) if part != "..." or shown[position - 1 : position] != ["..."]]
+
+
+def _decoded(signature: str, args: Sequence[int], paths: Iterator[str]) -> Iterator[str]:
+    for position, letter in enumerate(signature):
+        value = args[position] if position < len(args) else None
+        path = next(paths, None) if letter == "p" else None
+        if path is not None:
+            yield quote(path)
+        elif value is None or letter == ".":
+            yield "..."
+        elif letter == "o":
+            yield _open_flags(value)
+            if value & _NEEDS_MODE and position + 1 < len(args):
+                yield _mode(args[position + 1])
+        else:
+            yield _number(letter, value)
+    yield from (quote(path) for path in paths)
+
+
+def _number(letter: str, value: int) -> str:
+    match letter:
+        case "d":
+            return "AT_FDCWD" if _signed(value) == _AT_FDCWD else str(_signed(value))
+        case "i":
+            return str(_signed(value))
+        case "n":
+            return str(value - (1 << 64) if value >> 63 else value)
+        case "m":
+            return _mode(value)
+        case "a":
+            return _access_mode(value)
+        case "p":  # a path that could not be read: its address
+            return hex(value) if value else "NULL"
+        case _:
+            return hex(value)
+
+
+def _signed(register: int) -> int:
+    """The C int in the low half of a register: descriptors and flags are 32 bits wide, the rest may be garbage."""
+    low = register & 0xFFFFFFFF
+    return low - (1 << 32) if low & 0x80000000 else low
+
+
+def _mode(value: int) -> str:
+    return f"0{value & 0o7777:03o}"
+
+
+def _access_mode(value: int) -> str:
+    names = [name for bit, name in ((4, "R_OK"), (2, "W_OK"), (1, "X_OK")) if value & bit]
+    return "|".join(names) or "F_OK"
+
+
+def _open_flags(value: int) -> str:
+    value &= 0xFFFFFFFF
+    names = [_ACCESS_MODES[value & 0o3]]
+    rest = value & ~0o3
+    for bits, name in _OPEN_FLAGS:
+        if rest & bits == bits:
+            names.append(name)
+            rest &= ~bits
+    if rest:
+        names.append(hex(rest))
+    return "|".join(names)
+
+
+def _exit(event: Exit) -> str:
+    if event.signal is None:
+        status = "?" if event.status is None else event.status
+        return f"+++ exited with {status} +++"
+    core = " (core dumped)" if event.core else ""
+    return f"+++ killed by {signal_name(event.signal)}{core} +++"
+
+
+def _output(event: Output, limit: int) -> str:
+    length = len(to_bytes(event.text))
+    more = "..." if event.truncated and len(event.text) <= limit else ""
+    return f"write({event.fd}, {quote(event.text, limit)}{more}, {length}) = {length}"
+
+
+def _fact(event: Fact, limit: int) -> str:
+    """A fact is no call; it is shown as what it is, its data as JSON."""
+    data = "".join(
+        f" {key}={quote(value, limit) if isinstance(value, str) else _json(value, limit)}"
+        for key, value in event.data.items()
+    )
+    subject = f" {quote(event.subject)}" if event.subject else ""
+    return f"/* {event.name}{subject}:{data} */"
+
+
+def _json(value: object, limit: int) -> str:
+    text = msgspec.json.encode(value).decode()
+    return text if len(text) <= limit else text[:limit] + "..."

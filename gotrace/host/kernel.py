@@ -1,0 +1,177 @@
+"""What the kernel of this machine offers to a tracer, and who may use it."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import os
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from gotrace.host.check import Check
+from gotrace.host.distribution import package_command
+
+_BTF = Path("/sys/kernel/btf/vmlinux")
+_LOCKDOWN = Path("/sys/kernel/security/lockdown")
+_YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
+_STATUS = Path("/proc/self/status")
+_PID_NAMESPACE = Path("/proc/self/ns/pid")
+
+_INITIAL_PID_NAMESPACE = 0xEFFFFFFC
+"""PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h."""
+
+_CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
+"""<linux/capability.h>"""
+
+_SYS_BPF = 321
+"""bpf(2) on x86-64."""
+_BPF_MAP_CREATE = 0
+_BPF_MAP_TYPE_RINGBUF = 27
+_SMALLEST_RING = 4096
+
+_YAMA_MODES = {
+    "0": "any process of the same user",
+    "1": "descendants only",
+    "2": "only with CAP_SYS_PTRACE",
+    "3": "nobody",
+}
+
+_BCC_PACKAGES = {"debian": "python3-bpfcc", "ubuntu": "python3-bpfcc", "fedora": "python3-bcc", "arch": "python-bcc"}
+_BCC_FOLDERS = ("/usr/lib/python3/dist-packages", "/usr/local/lib/python3/dist-packages")
+_BCC_PATTERNS = ("usr/lib/python3*/site-packages", "usr/lib64/python3*/site-packages")
+
+
+def checks() -> list[Check]:
+    """All that concerns the kernel and BCC, most important first."""
+    return [
+        _architecture(),
+        _privileges(),
+        _ring_buffer(),
+        _btf(),
+        _lockdown(),
+        _bcc(),
+        _pid_namespace(),
+        _ptrace_scope(),
+    ]
+
+
+def effective_capabilities(status: str) -> frozenset[str]:
+    """Which of the capabilities that matter here a process has; `status` is its /proc/PID/status (proc(5), CapEff)."""
+    for line in status.splitlines():
+        name, _, value = line.partition(":")
+        if name == "CapEff":
+            try:
+                mask = int(value.strip(), 16)
+            except ValueError:
+                break
+            return frozenset(name for name, bit in _CAPABILITIES.items() if mask >> bit & 1)
+    return frozenset()
+
+
+def may_trace(capabilities: Iterable[str]) -> bool:
+    """Whether capabilities suffice to load and attach tracing programs (capabilities(7), since Linux 5.8)."""
+    held = set(capabilities)
+    return "CAP_SYS_ADMIN" in held or {"CAP_BPF", "CAP_PERFMON"} <= held
+
+
+def lockdown_mode(text: str) -> str:
+    """The mode that brackets mark in /sys/kernel/security/lockdown: none, integrity or confidentiality."""
+    return text.partition("[")[2].partition("]")[0] or "none"
+
+
+def bcc_location() -> Path | None:
+    """Folder of BCC's Python package, wherever the distribution puts it; None where it is not installed.
+
+    The package called "bcc" on PyPI is another project: BCC's has a libbcc.py.
+    """
+    globbed = (folder for pattern in _BCC_PATTERNS for folder in sorted(Path("/").glob(pattern)))
+    for folder in (*map(Path, _BCC_FOLDERS), *globbed, *map(Path, filter(None, sys.path))):
+        if (folder / "bcc" / "libbcc.py").is_file():
+            return folder / "bcc"
+    return None
+
+
+def _architecture() -> Check:
+    machine = os.uname().machine
+    remedy = "" if machine == "x86_64" else "Record on an x86-64 machine; recordings can be read here."
+    return Check("architecture", machine == "x86_64", machine, remedy)
+
+
+def _privileges() -> Check:
+    held = effective_capabilities(_read(_STATUS) or "")
+    if may_trace(held):
+        return Check("privileges", True, ", ".join(sorted(held)))
+    if shutil.which("sudo"):
+        return Check("privileges", True, "none, but sudo is there", "gotrace build --sudo -- COMMAND")
+    return Check("privileges", False, "neither CAP_BPF with CAP_PERFMON nor sudo", "Run gotrace as root.")
+
+
+def _ring_buffer() -> Check:
+    release = os.uname().release
+    if not may_trace(effective_capabilities(_read(_STATUS) or "")):
+        return Check(
+            "ring buffer", None, f"Linux {release}; only root can try it (Linux 5.8 has it)", "sudo gotrace doctor"
+        )
+    problem = try_ring_buffer()
+    if problem is None:
+        return Check("ring buffer", True, f"Linux {release}")
+    remedy = "A kernel of Linux 5.8 or newer has it." if problem == errno.EINVAL else ""
+    return Check("ring buffer", False, f"Linux {release}: {os.strerror(problem)}", remedy)
+
+
+def try_ring_buffer() -> int | None:
+    """Make the smallest BPF ring buffer and drop it again: None where that works, else the errno of bpf(2)."""
+    if os.uname().machine != "x86_64":
+        return errno.ENOSYS
+    attributes = (ctypes.c_uint32 * 16)(_BPF_MAP_TYPE_RINGBUF, 0, 0, _SMALLEST_RING)
+    syscall = ctypes.CDLL(None, use_errno=True).syscall
+    syscall.restype = ctypes.c_long
+    descriptor = syscall(_SYS_BPF, _BPF_MAP_CREATE, ctypes.byref(attributes), ctypes.sizeof(attributes))
+    if descriptor < 0:
+        return ctypes.get_errno()
+    os.close(descriptor)
+    return None
+
+
+def _btf() -> Check:
+    if _BTF.exists():
+        return Check("kernel BTF", True, str(_BTF))
+    return Check("kernel BTF", False, f"no {_BTF}", "Boot a kernel built with CONFIG_DEBUG_INFO_BTF=y.")
+
+
+def _lockdown() -> Check:
+    mode = lockdown_mode(_read(_LOCKDOWN) or "")
+    if mode != "confidentiality":
+        return Check("kernel lockdown", True, mode)
+    remedy = "Boot without lockdown=confidentiality: it forbids BPF programs to read kernel memory."
+    return Check("kernel lockdown", False, mode, remedy)
+
+
+def _bcc() -> Check:
+    place = bcc_location()
+    if place:
+        return Check("BCC", True, str(place))
+    return Check("BCC", False, "not installed", package_command(_BCC_PACKAGES) or "Install BCC's Python bindings.")
+
+
+def _pid_namespace() -> Check:
+    try:
+        inside = _PID_NAMESPACE.stat().st_ino != _INITIAL_PID_NAMESPACE
+    except OSError:
+        return Check("PID namespace", None, "unknown: /proc is not there")
+    return Check("PID namespace", True, "an inner one (a container)" if inside else "the machine's own")
+
+
+def _ptrace_scope() -> Check:
+    mode = (_read(_YAMA) or "").strip()
+    detail = f"{mode}: {_YAMA_MODES.get(mode, 'unknown')}" if mode else "no Yama: any process of the same user"
+    return Check("ptrace scope", True, detail)
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None

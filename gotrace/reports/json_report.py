@@ -1,0 +1,94 @@
+"""The report for programs: one JSON object, described by schema/report-1.json, to which later versions only add."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from gotrace.events.tools import Role
+from gotrace.reports.ending import ending_of
+from gotrace.reports.escape import safe_json
+from gotrace.rules.finding import Diagnosis, Evidence, Finding
+from gotrace.trace.model import Span, Trace
+from gotrace.trace.summary import summary
+
+SCHEMA = "gotrace.report/1"
+
+
+class JsonReport:
+    """Renders one indented JSON document. Texts are those of the recording, however hostile; JSON escapes them."""
+
+    def render(self, trace: Trace, diagnosis: Diagnosis) -> str:
+        """The document, ending with a newline."""
+        return safe_json(json.dumps(document(trace, diagnosis), indent=2, ensure_ascii=False)) + "\n"
+
+
+def document(trace: Trace, diagnosis: Diagnosis) -> dict[str, Any]:
+    """The report as plain values."""
+    ending = ending_of(trace)
+    return {
+        "schema": SCHEMA,
+        "command": {
+            "argv": list(trace.header.argv),
+            "cwd": trace.header.cwd,
+            "exit": ending.exit,
+            "signal": ending.signal,
+            "seconds": ending.seconds,
+        },
+        "source": trace.header.source,
+        "host": trace.header.host,
+        "findings": [_finding(finding) for finding in diagnosis.findings],
+        "not_evaluated": [
+            {"code": rule.code, "name": rule.name, "reason": rule.reason} for rule in diagnosis.not_evaluated
+        ],
+        "degraded": [*trace.header.degraded, *([trace.damage] if trace.damage else [])],
+        "lost": [
+            {"what": lost.what, "count": lost.count, "reason": lost.reason, "exact": lost.exact} for lost in trace.lost
+        ],
+        "counts": _counts(trace),
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "name": finding.name,
+        "severity": finding.severity.value,
+        "message": finding.message,
+        "process": None if finding.span is None else _process(finding.span),
+        "evidence": [_evidence(piece) for piece in finding.evidence],
+        "fix": [{"text": fix.text, "command": list(fix.command) if fix.command else None} for fix in finding.fix],
+        "consequences": [_finding(consequence) for consequence in finding.consequences],
+        "confidence": finding.confidence,
+    }
+
+
+def _process(span: Span) -> dict[str, Any]:
+    return {
+        "pid": span.process.pid,
+        "role": span.role.value,
+        "argv": list(span.argv),
+        "cwd": span.exec.cwd,
+        "package": span.package,
+        "exit": span.exit.status if span.exit else None,
+        "signal": span.exit.signal if span.exit else None,
+    }
+
+
+def _evidence(piece: Evidence) -> dict[str, Any]:
+    return {"ts_ns": piece.ts_ns, "pid": piece.pid, "text": piece.text, "event": piece.event}
+
+
+def _counts(trace: Trace) -> dict[str, Any]:
+    counted = summary(trace)
+    return {
+        "events": trace.events,
+        "processes": counted.processes,
+        "execs": counted.execs,
+        "refused_execs": counted.refused_execs,
+        "failed_calls": counted.errors,
+        "packages": counted.packages,
+        "tool_runs": {role.value: counted.runs[role] for role in Role if counted.runs.get(role)},
+        "seconds": dict(counted.group_seconds),
+        "noise": (trace.fact("counts") or {}).get("noise", {}),
+    }

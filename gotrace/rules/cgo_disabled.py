@@ -1,0 +1,148 @@
+"""GT104: cgo was off although nobody said so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from gotrace.events.facets import Facet
+from gotrace.events.model import Event, Fact
+from gotrace.events.tools import Role
+from gotrace.rules import evidence, fixes, lookups, steps, targets
+from gotrace.rules.base import Rule
+from gotrace.rules.finding import Finding, Fix, Severity
+from gotrace.trace.model import Build, Span, Trace
+
+_BUILDING = frozenset({"build", "install", "test", "run", "vet"})
+_NAMED = 3
+"""So many packages are named; more are counted."""
+
+
+class CgoDisabled(Rule):
+    """cgo was off although nobody said so, and packages lost their C parts.
+
+    What it detects
+    ---------------
+    A go command built with CGO_ENABLED=0 that the user set nowhere (not in the environment, not by `go env -w`), and
+    packages outside the standard library have files with `import "C"` that were left out for it. Either the build
+    fails (`build constraints exclude all Go files`, or names that only those files define), or, worse, it succeeds
+    with a stub in their place: that is a warning.
+
+    Why it happens
+    --------------
+    CGO_ENABLED has a default that depends on the circumstances: 0 in a cross build, whatever CC is, and 0 where the
+    C compiler is not in PATH; 1 otherwise. Go drops files with `import "C"` silently when cgo is off.
+
+    How to fix it
+    -------------
+    Say what is meant. With C: CGO_ENABLED=1, and in a cross build CC with a compiler for the target; then a missing
+    compiler is an error instead of a different program. Without C: CGO_ENABLED=0, and gotrace stays silent. What a
+    program was built with is in `go version -m PROGRAM`.
+
+    References
+    ----------
+    - https://pkg.go.dev/cmd/cgo (CGO_ENABLED)
+    - https://go.dev/issue/24068, https://go.dev/issue/46330
+    - https://github.com/mattn/go-sqlite3/issues/620
+    """
+
+    code = "GT104"
+    name = "cgo-disabled"
+    severity = Severity.ERROR
+    needs: ClassVar[frozenset[Facet]] = frozenset({Facet.EXECS, Facet.PROBED})
+    consequence_of = ("compiler-not-found",)
+
+    def check(self, trace: Trace) -> Iterator[Finding]:
+        """One finding for each go command that lost C parts."""
+        for build in trace.builds:
+            lost = list(_lost_packages(trace, build)) if _off_by_default(build) else []
+            if lost:
+                yield self._finding(trace, build, lost)
+
+    def _finding(self, trace: Trace, build: Build, lost: list[Fact]) -> Finding:
+        lookup = None if targets.crosses(trace, build) else _compiler_lookup(build)
+        excluded = [fact for fact in lost if not fact.data.get("other_files")]
+        broke = build.failed and (bool(excluded) or _misses_names(build))
+        events: list[Event | None] = [build.span.exec]
+        if lookup is not None:
+            events += evidence.sample(lookup.calls)
+        events += [lost[0], build.span.exit]
+        names = [fact.subject for fact in (excluded or lost)]
+        return Finding(
+            code=self.code,
+            name=self.name,
+            severity=Severity.ERROR if broke else Severity.WARNING,
+            message=f"{_why_off(trace, build, lookup)}, so {_what_is_lost(names, excluded, lost)}.",
+            span=build.span,
+            evidence=evidence.of(*events),
+            fix=_fixes(trace, build, lookup),
+            confidence=1.0 if excluded or not broke else 0.8,
+            explains=frozenset({steps.build_key(build)})
+            | {f"package:{fact.subject}" for fact in lost}
+            | ({f"cc:{lookup.name}"} if lookup is not None else set()),
+        )
+
+
+def _off_by_default(build: Build) -> bool:
+    said = "CGO_ENABLED" in build.target.explicit or bool(build.env.get("CGO_ENABLED"))
+    return build.subcommand in _BUILDING and build.target.cgo_enabled is False and not said
+
+
+def _lost_packages(trace: Trace, build: Build) -> Iterator[Fact]:
+    """The packages outside the standard library from which this build left out what CGO_ENABLED=1 would compile."""
+    pid = build.span.process.pid
+    for fact in trace.facts_of("gopackage"):
+        if not fact.data.get("standard") and fact.data.get("cgo_files") and fact.data.get("pid", pid) == pid:
+            yield fact
+
+
+def _compiler_lookup(build: Build) -> lookups.LookUp | None:
+    """The go command's own search for the C compiler, which decided that cgo is off."""
+    name = (build.target.cc or build.env.get("CC") or "gcc").split()[0]
+    return lookups.in_vain(build.span, build, name)
+
+
+def _misses_names(build: Build) -> bool:
+    """A package did not compile for want of what another file would have defined."""
+    return any(_undefined(span) for span in (*build.spans, build.span) if span.role in (Role.COMPILE, Role.GO))
+
+
+def _undefined(span: Span) -> bool:
+    return span.failed and "undefined:" in span.stderr
+
+
+def _why_off(trace: Trace, build: Build, lookup: lookups.LookUp | None) -> str:
+    if targets.crosses(trace, build):
+        here = targets.host(trace, build)
+        return f"cgo is off by default in a build for {targets.target(build)} on {here}, and CGO_ENABLED is not set"
+    if lookup is not None:
+        where = f"in none of the {lookup.folders} folders of PATH" if lookup.folders > 1 else "not in PATH"
+        return f"The C compiler {lookup.name} is {where}, which turns cgo off where CGO_ENABLED is not set"
+    return "cgo was off, and CGO_ENABLED is not set"
+
+
+def _what_is_lost(names: list[str], excluded: list[Fact], lost: list[Fact]) -> str:
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    listed = ", ".join(names[:_NAMED]) + more
+    fact = (excluded or lost)[0]
+    position = fact.data.get("import_c") or next(iter(fact.data.get("cgo_files") or []), "")
+    at = f' (import "C" at {position})' if position else ""
+    if excluded:
+        return f"no Go file of {listed} was left to build{at}"
+    return f"{listed} was built without its C part{at}"
+
+
+def _fixes(trace: Trace, build: Build, lookup: lookups.LookUp | None) -> list[Fix]:
+    without = Fix(
+        "Or, where it is meant to be built without C, say so.", fixes.rerun(trace, build, {"CGO_ENABLED": "0"})
+    )
+    if targets.crosses(trace, build):
+        return [*fixes.use_compiler(trace, build), without]
+    with_cgo = Fix(
+        "Turn cgo on explicitly: then a missing compiler is an error.", fixes.rerun(trace, build, {"CGO_ENABLED": "1"})
+    )
+    needed = targets.packages_of_command(lookup.name) if lookup is not None else ()
+    install = fixes.install(trace, needed, f"Install {lookup.name}") if lookup is not None else None
+    if lookup is not None and install is None:
+        install = Fix(f"Install the C compiler {lookup.name}, or name one that is there in CC.")
+    return [*([install] if install is not None else []), with_cgo, without]

@@ -1,0 +1,128 @@
+"""The engine: asks every rule about a trace, and puts causes before their consequences.
+
+Findings are linked by keys in `explains`. Two findings fold together where they share a key and the one's rule names
+the other's in `consequence_of`. The keys are
+
+    span:<pid>:<start_ns>     this tool run failed                 (gotrace.rules.steps.span_key)
+    build:<pid>:<start_ns>    this go command's result             (gotrace.rules.steps.build_key)
+    cc:<command>              this compiler, as CC names it
+    header:<name>  library:<name>  package:<import path>
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from time import perf_counter
+
+from gotrace.events.facets import Facet
+from gotrace.rules import registry
+from gotrace.rules.base import Rule
+from gotrace.rules.finding import Diagnosis, Finding, NotEvaluated, Severity
+from gotrace.trace.model import Trace
+
+_GRAVITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
+
+_KINDS = {
+    Facet.EXECS: frozenset({"fork", "exec", "exit"}),
+    Facet.FAILED_EXECS: frozenset({"exec"}),
+    Facet.FAILED_PATHS: frozenset({"syscall_error"}),
+    Facet.ALL_FAILURES: frozenset({"syscall_error"}),
+    Facet.STDERR_TEXT: frozenset({"output"}),
+    Facet.FROM_START: frozenset[str](),
+    Facet.PROBED: frozenset({"fact"}),
+}
+"""The kinds of events in which a facet is delivered."""
+
+_UNSEEN = {
+    Facet.EXECS: "which programs ran",
+    Facet.FAILED_EXECS: "refused execs",
+    Facet.FAILED_PATHS: "failing calls that take a path",
+    Facet.ALL_FAILURES: "failing system calls",
+    Facet.STDERR_TEXT: "what the tools wrote to their stderr",
+    Facet.FROM_START: "the start of the command",
+    Facet.PROBED: "what the tools say about themselves (go env, go list, compilers' targets)",
+}
+
+
+def diagnose(trace: Trace, rules: Iterable[type[Rule]] | None = None) -> Diagnosis:
+    """All that the rules say about a trace, root causes first; `rules` defaults to all there are."""
+    diagnosis = Diagnosis()
+    findings: list[Finding] = []
+    chosen = list(registry.rules() if rules is None else rules)
+    for one in chosen:
+        started = perf_counter()
+        findings += _ask(one, trace, diagnosis.not_evaluated)
+        diagnosis.timings[one.code] = perf_counter() - started
+    causes = {one.name: one.consequence_of for one in chosen}
+    diagnosis.findings = folded(findings, causes)
+    return diagnosis
+
+
+def folded(findings: Sequence[Finding], causes: dict[str, tuple[str, ...]]) -> list[Finding]:
+    """Root causes in order, each with its consequences under it. `causes` is each rule's `consequence_of`, by name."""
+    ordered = sorted(_distinct(findings), key=_order)
+    roots: list[Finding] = []
+    for finding in ordered:
+        cause = next((other for other in ordered if _is_cause(other, finding, causes)), None)
+        (roots if cause is None else cause.consequences).append(finding)
+    return roots
+
+
+def _ask(one: type[Rule], trace: Trace, not_evaluated: list[NotEvaluated]) -> list[Finding]:
+    """What one rule finds; where it cannot be decided, why."""
+
+    def undecided(reason: str) -> list[Finding]:
+        not_evaluated.append(NotEvaluated(one.code, one.name, reason))
+        return []
+
+    missing = sorted(one.needs - trace.observes)
+    if missing:
+        return undecided(f"the capture did not observe {' and '.join(_UNSEEN[facet] for facet in missing)}")
+    lost_absence = _lost(trace, one.infers_from_absence)
+    if lost_absence:
+        return undecided(f"it concludes from what did not happen, and {lost_absence}")
+    try:
+        found = list(one().check(trace))
+    except Exception as error:  # a rule's defect must cost its own answer only
+        return undecided(f"the rule failed: {type(error).__name__}: {error}")
+    if found:
+        return found
+    lost = _lost(trace, frozenset[str]().union(*(_KINDS[facet] for facet in one.needs)))
+    if lost:
+        return undecided(f"it found nothing, but {lost}")
+    if trace.damage:
+        return undecided(f"it found nothing, but the recording is damaged: {trace.damage}")
+    return []
+
+
+def _lost(trace: Trace, kinds: frozenset[str]) -> str:
+    """What was lost of these kinds of events, in words; empty where nothing was."""
+    affecting = kinds | {"unknown"} if kinds else kinds
+    concerned = [loss for loss in trace.lost if loss.count and loss.what in affecting]
+    if not concerned:
+        return ""
+    count = sum(loss.count for loss in concerned)
+    whats = " and ".join(sorted({loss.what for loss in concerned}))
+    about = "" if all(loss.exact for loss in concerned) else "up to "
+    return f"{about}{count} {whats} event{'' if count == 1 else 's'} could not be delivered"
+
+
+def _distinct(findings: Sequence[Finding]) -> list[Finding]:
+    """One finding where a rule says the same thing twice (two go commands of one make lack the same compiler)."""
+    seen: dict[tuple[str, str], Finding] = {}
+    for finding in sorted(findings, key=_order):
+        first = seen.setdefault((finding.code, finding.message), finding)
+        if first is not finding:
+            first.explains |= finding.explains
+    return list(seen.values())
+
+
+def _is_cause(cause: Finding, finding: Finding, causes: dict[str, tuple[str, ...]]) -> bool:
+    named = cause.name in causes.get(finding.name, ())
+    return named and cause is not finding and not cause.explains.isdisjoint(finding.explains)
+
+
+def _order(finding: Finding) -> tuple[int, int, str]:
+    """Errors before warnings, then by the time of the first event that proves it."""
+    first = min((evidence.ts_ns for evidence in finding.evidence), default=0)
+    return _GRAVITY[finding.severity], first, finding.code

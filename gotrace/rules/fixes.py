@@ -1,0 +1,186 @@
+"""Fixes: the user's own command line, corrected, and the installation of packages on this system."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+
+from gotrace.rules import packages, targets
+from gotrace.rules.finding import Fix
+from gotrace.trace.model import Build, Span, Trace
+
+_ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.DOTALL)
+
+_TOLD_FIRST = ("CGO_ENABLED", "GOOS", "GOARCH", "CC", "CXX", "FC")
+_TOLD = re.compile(
+    r"CGO_\w+|GO(OS|ARCH|386|AMD64|ARM|ARM64|MIPS|MIPS64|PPC64|RISCV64|FLAGS|EXPERIMENT)|CC|CXX|FC|AR"
+    r"|PKG_CONFIG\w*|C_INCLUDE_PATH|CPLUS_INCLUDE_PATH|CPATH|LIBRARY_PATH"
+)
+"""Variables that decide what a build does: a line to paste must repeat them, since they may have been set only once."""
+
+_APT = ("debian", "ubuntu")
+
+
+def rerun(trace: Trace, build: Build | None, settings: Mapping[str, str]) -> tuple[str, ...]:
+    """The traced command with these variables set, as `env NAME=value ... COMMAND`: for a shell and for exec alike.
+
+    Variables of the build that the user had set are repeated. Where the command is a script or a makefile that sets
+    one of `settings` by itself, that would undo the fix; then it is the line of the go command that is corrected.
+    """
+    command = trace.header.argv
+    if build is not None and (not command or _overrides(trace, build, settings)):
+        command = build.span.argv or ("go", build.subcommand, *build.flags, *build.patterns)
+    said, command = _split_env(command)
+    env = build.env if build is not None else {}
+    values = {name: value for name, value in env.items() if value and _TOLD.fullmatch(name)}
+    values |= said | dict(settings)
+    names = [*(n for n in _TOLD_FIRST if n in values), *sorted(n for n in values if n not in _TOLD_FIRST)]
+    return ("env", *(f"{name}={values[name]}" for name in names), *command)
+
+
+def sets_itself(trace: Trace, build: Build, name: str) -> bool:
+    """The command (a script, a makefile) gave the go command another value of this variable than it had itself."""
+    root = _root_span(trace)
+    if root is None or root is build.span or root.exec.env is None or name not in build.env:
+        return False
+    return root.exec.env.get(name) != build.env[name] and name not in _split_env(trace.header.argv)[0]
+
+
+def installs(trace: Trace, names: Sequence[str]) -> tuple[str, ...] | None:
+    """The command that installs Debian packages on this system; None where that is no Debian or its kin."""
+    if not names or not has_apt(trace):
+        return None
+    return (*_as_root(trace), "apt-get", "install", "-y", *names)
+
+
+def installs_foreign(trace: Trace, names: Sequence[str], architecture: str) -> tuple[str, ...] | None:
+    """The same for packages of another architecture, which must be known to dpkg first (multiarch)."""
+    if not names or not has_apt(trace):
+        return None
+    install_line = shlex.join(["apt-get", "install", "-y", *names])
+    line = f"dpkg --add-architecture {architecture} && apt-get update && {install_line}"
+    return (*_as_root(trace), "sh", "-c", line)
+
+
+def install(trace: Trace, names: Sequence[str], why: str) -> Fix | None:
+    """A fix that installs packages; `why` is a sentence without its full stop, such as "Install the C compiler"."""
+    command = installs(trace, names)
+    return None if command is None else Fix(f"{why}{according_to(trace)}.", command)
+
+
+def has_apt(trace: Trace) -> bool:
+    """The traced machine is a Debian, an Ubuntu or one that says it is like them."""
+    return any(name in distribution(trace) for name in _APT)
+
+
+def distribution(trace: Trace) -> str:
+    """The name of the traced machine's distribution in lower case; empty where unknown."""
+    return str(trace.header.host.get("distribution", "")).lower()
+
+
+def according_to(trace: Trace) -> str:
+    """Where a package name comes from, to be said on systems other than the one the data is of; else empty."""
+    version = str(trace.header.host.get("distribution_version", ""))
+    if "debian" in distribution(trace) and version.partition(".")[0] == "12":
+        return ""
+    return " (so the package is called in Debian 12)"
+
+
+def build_package(trace: Trace, build: Build | None, wanted: Iterable[packages.Package], why: str) -> Fix | None:
+    """A fix that installs one of the packages that hold what a build lacks, for the architecture it builds for."""
+    known = list(wanted)
+    if not known or not has_apt(trace):
+        return None
+    first = known[0]
+    others = "".join(f", or {package.name}" for package in known[1:3])
+    text = f"{why}: {first.name}{others}{according_to(trace)}."
+    foreign = _foreign_architecture(trace, build)
+    if foreign is None or first.everywhere:
+        return Fix(text, installs(trace, [first.name]))
+    text = f"{why}: {first.name} for {foreign}{according_to(trace)}."
+    return Fix(text, installs_foreign(trace, [f"{first.name}:{foreign}"], foreign))
+
+
+def use_compiler(trace: Trace, build: Build) -> list[Fix]:
+    """The ways to give a build the C compiler of its target: the command with CC, and the package of that compiler."""
+    toolchain = targets.toolchain_for(trace, build)
+    wanted = targets.target(build)
+    if toolchain is None:
+        return [Fix(f"Name a C compiler that makes code for {wanted} in CC; Debian has none for this target.")]
+    with_cxx = uses_cxx(build)
+    settings = {"CC": toolchain.cc} | ({"CXX": toolchain.cxx} if with_cxx else {}) | _target_settings(trace, build)
+    text = f"Build with the C compiler for {wanted}."
+    if any(sets_itself(trace, build, name) for name in settings):
+        script = trace.header.argv[0] if trace.header.argv else "the command"
+        text = f"Build with the C compiler for {wanted}; {script} sets the variables itself: change them there."
+    fixes = [Fix(text, rerun(trace, build, settings))]
+    if not was_run(trace, toolchain.cc):
+        needed = [*toolchain.c_packages, *(toolchain.cxx_packages if with_cxx else ())]
+        why = f"Where {toolchain.cc} is not installed yet, install it first"
+        fix = install(trace, list(dict.fromkeys(needed)), why)
+        fixes += [fix] if fix is not None else []
+    return fixes
+
+
+def _target_settings(trace: Trace, build: Build) -> dict[str, str]:
+    """What must be said for a cross build that uses cgo: cgo is off by default there, whatever CC is."""
+    wanted, here = targets.target(build), targets.host(trace, build)
+    if wanted is None or here is None or wanted == here:
+        return {}
+    said = {"CGO_ENABLED": "1"}
+    said |= {"GOOS": wanted.goos} if wanted.goos != here.goos else {}
+    return said | ({"GOARCH": wanted.goarch} if wanted.goarch != here.goarch else {})
+
+
+def uses_cxx(build: Build) -> bool:
+    """A C++ compiler ran in this build, or the user chose one."""
+    return "CXX" in build.env or any(_is_cxx(span) for span in build.spans)
+
+
+def was_run(trace: Trace, command: str) -> bool:
+    """A program of this name ran in this trace, so it is there."""
+    return any(span.exec.path.rpartition("/")[2] == command for span in trace.spans)
+
+
+def _is_cxx(span: Span) -> bool:
+    return re.search(r"(^|-)(g\+\+|c\+\+|clang\+\+)(-\d+)?$|cc1plus$", span.exec.path.rpartition("/")[2]) is not None
+
+
+def _split_env(command: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """The assignments of a leading `env NAME=value ...`, and the command behind them."""
+    if not command or command[0].rpartition("/")[2] != "env":
+        return {}, tuple(command)
+    values: dict[str, str] = {}
+    for position, word in enumerate(command[1:], start=1):
+        assignment = _ASSIGNMENT.fullmatch(word)
+        if assignment is None:
+            return ({}, tuple(command)) if word.startswith("-") else (values, tuple(command[position:]))
+        values[assignment[1]] = assignment[2]
+    return {}, tuple(command)
+
+
+def _overrides(trace: Trace, build: Build, settings: Mapping[str, str]) -> bool:
+    return any(sets_itself(trace, build, name) for name in settings)
+
+
+def _root_span(trace: Trace) -> Span | None:
+    return trace.root.spans[0] if trace.root is not None and trace.root.spans else None
+
+
+def as_root(trace: Trace, path: str, command: tuple[str, ...]) -> tuple[str, ...]:
+    """The command as the one who may write beside `path` must run it."""
+    system = path.startswith(("/usr/", "/lib", "/opt/", "/etc/"))
+    return (*_as_root(trace), *command) if system else command
+
+
+def _as_root(trace: Trace) -> tuple[str, ...]:
+    user = (trace.fact("command") or {}).get("user")
+    return () if user in (None, "root") else ("sudo",)
+
+
+def _foreign_architecture(trace: Trace, build: Build | None) -> str | None:
+    if build is None or not targets.crosses(trace, build):
+        return None
+    platform = targets.target(build)
+    return targets.debian_architecture(platform, build) if platform is not None else None

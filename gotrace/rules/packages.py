@@ -1,0 +1,128 @@
+"""Which Debian package holds a header, a library or a pkg-config file: answers from data that ships with gotrace.
+
+The data is read when the first finding asks; `tools/generate_package_data.py` describes its form. What it does not
+know has no package: a name is never guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+import zstandard
+
+_FILE = "data/debian-12-amd64.tsv.zst"
+_ROOTS = ("include", "include/@")
+"""Folders below /usr that every compiler of Debian searches; `@` is the multiarch folder."""
+
+LIBC_PACKAGES = frozenset({"libc6-dev", "linux-libc-dev"})
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A package of Debian; `everywhere` where it is the same on all architectures."""
+
+    name: str
+    everywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Where a header lies once one of `packages` is installed."""
+
+    packages: tuple[Package, ...]
+    folder: str
+    """What must be on the search path for the name to be found; `@` stands for the multiarch folder."""
+    searched: bool
+    """The compiler searches that folder without being told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where the data comes from, and of which day (ISO 8601) it is."""
+
+    source: str
+    date: str
+
+
+@cache
+def _text() -> bytes:
+    packed = files("gotrace.rules").joinpath(_FILE).read_bytes()
+    return zstandard.ZstdDecompressor().decompress(packed)
+
+
+def provenance() -> Provenance:
+    """Source and date of the data."""
+    source, date = _text().split(b"\n", 2)[:2]
+    return Provenance(source.decode().partition(": ")[2], date.decode().partition(": ")[2])
+
+
+def holders_of_header(name: str) -> list[Holder]:
+    """Where a header of this name (as in `#include <name>`) comes from, the best answer first.
+
+    A header that compilers find by themselves once its package is there is the only answer; else those with the
+    shortest way to it, which need an -I or pkg-config as well.
+    """
+    below, _, file = name.rpartition("/")
+    if not file or name.startswith("/") or any(c.isspace() for c in name):
+        return []
+    found: dict[str, Holder] = {}
+    for folder, packages in _folders_with(file):
+        if folder != below and not folder.endswith(f"/{below}") and below:
+            continue
+        start = folder.removesuffix(below).rstrip("/") if below else folder
+        old = found.get(start)
+        merged = (*old.packages, *packages) if old else packages
+        found[start] = Holder(tuple(dict.fromkeys(merged)), start, start in _ROOTS)
+    searched = [holder for holder in found.values() if holder.searched]
+    if searched:
+        return searched
+    nearest = min((holder.folder.count("/") for holder in found.values()), default=0)
+    return sorted((h for h in found.values() if h.folder.count("/") == nearest), key=lambda holder: holder.folder)
+
+
+def is_libc_header(name: str) -> bool:
+    """The header belongs to the C library or to the kernel's interface that comes with it: stdio.h, bits/wordsize.h."""
+    searched = (holder for holder in holders_of_header(name) if holder.searched)
+    return any(package.name in LIBC_PACKAGES for holder in searched for package in holder.packages)
+
+
+def packages_of_library(name: str, *, archive: bool = False) -> tuple[Package, ...]:
+    """The packages with what `-lNAME` needs: libNAME.so or libNAME.a, or libNAME.a alone for a static link."""
+    fields = _line(b"L", name)
+    if fields is None or (archive and "a" not in fields[1].split(",")):
+        return ()
+    return _packages(fields[0])
+
+
+def packages_of_pkg_config(name: str) -> tuple[Package, ...]:
+    """The packages with NAME.pc."""
+    fields = _line(b"P", name)
+    return () if fields is None else _packages(fields[0])
+
+
+def _folders_with(file: str) -> Iterator[tuple[str, tuple[Package, ...]]]:
+    text, wanted = _text(), f" {file} ".encode()
+    position = text.find(wanted)
+    while position >= 0:
+        start = text.rfind(b"\n", 0, position) + 1
+        fields = text[start:position].split(b"\t")
+        if fields[0] == b"H" and len(fields) == 4:
+            yield fields[1].decode(), _packages(fields[2].decode())
+        position = text.find(wanted, position + 1)
+
+
+def _line(kind: bytes, name: str) -> list[str] | None:
+    text, wanted = _text(), b"\n%s\t%s\t" % (kind, name.encode("utf-8", "replace"))
+    start = text.find(wanted)
+    if start < 0 or "\t" in name or "\n" in name:
+        return None
+    start += len(wanted)
+    return text[start : text.index(b"\n", start)].decode().split("\t")
+
+
+def _packages(names: str) -> tuple[Package, ...]:
+    parts = (name.partition(":") for name in names.split(","))
+    return tuple(Package(name, mark == "all") for name, _, mark in parts)

@@ -1,0 +1,65 @@
+"""Which failures matter: a failing call or tool counts only where the step it belongs to failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gotrace.events.tools import Role
+from gotrace.trace.model import Build, Span, Trace
+
+DRIVER_PARTS = frozenset({Role.CC, Role.CC1, Role.AS, Role.COLLECT2, Role.LD})
+"""A compiler driver and what it runs."""
+
+
+def broke_the_build(span: Span) -> bool:
+    """This run failed, and so did every tool above it up to the go command (or, without one, up to the command).
+
+    A run that only asks may fail, and a tool may live with the failure of what it started: cgo compiles things that
+    must not compile, configure scripts try what is there. Then a tool above ended with status 0. A tool whose end was
+    not seen (lost, or it became another image) says neither.
+    """
+    if not span.failed or span.probe:
+        return False
+    top = span.build.span if span.build is not None else None
+    for above in span.ancestors():
+        if above.exit is not None and not above.failed:
+            return False
+        if above is top:
+            break
+    return True
+
+
+def broken(trace: Trace, *roles: Role) -> Iterator[Span]:
+    """The runs of these roles that broke a build, in order."""
+    return (span for span in trace.spans if span.role in roles and broke_the_build(span))
+
+
+def driver(span: Span) -> Span:
+    """The compiler driver at the top of a run of cc1, as, collect2 or ld: what the Go tool started."""
+    top = span
+    for above in span.ancestors():
+        if above.role not in DRIVER_PARTS:
+            break
+        top = above
+    return top
+
+
+def package(span: Span) -> str | None:
+    """The Go package whose step this run belongs to, said by itself or by the tools above it."""
+    return span.package or next((above.package for above in span.ancestors() if above.package), None)
+
+
+def span_key(span: Span) -> str:
+    """What a finding that accounts for this run's failure has among its `explains`."""
+    return f"span:{span.process.pid}:{span.start_ns}"
+
+
+def build_key(build: Build) -> str:
+    """What a finding that accounts for a whole build's result has among its `explains`."""
+    return f"build:{build.span.process.pid}:{build.span.start_ns}"
+
+
+def driver_keys(span: Span) -> frozenset[str]:
+    """Keys of a compiler driver's run and of the parts it ran that failed."""
+    top = driver(span)
+    return frozenset(span_key(part) for part in (top, *top.descendants()) if part.failed) | {span_key(span)}

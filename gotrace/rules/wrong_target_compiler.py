@@ -1,0 +1,135 @@
+"""GT101: the C compiler makes code for another machine than the Go build."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar
+
+from gotrace.events.facets import Facet
+from gotrace.events.tools import Role
+from gotrace.rules import evidence, fixes, includes, packages, steps, targets
+from gotrace.rules.base import Rule
+from gotrace.rules.finding import Finding, Severity
+from gotrace.trace.model import Build, Span, Trace
+
+_GO_MACHINE_FLAGS = {"-m64", "-m32", "-marm", "-mthreads", "-mabi=64", "-mabi=32", "-mabi=lp64d", "-maix64"}
+"""What cmd/go and cmd/cgo add for a GOOS or GOARCH (gccMachine in src/cmd/cgo/gcc.go)."""
+_IMAGINED_CC = re.compile(r"(CC|CXX)_(FOR_)?(TARGET$|\w+_\w+$)")
+_FIRST_ERROR = re.compile(r"(?i)\berror\b|\bfehler\b|no such instruction|unrecogni[sz]ed|incompatible|wrong format")
+
+
+class WrongTargetCompiler(Rule):
+    """The C compiler makes code for another machine than the Go build.
+
+    What it detects
+    ---------------
+    A C compiler failed in a cgo build, and its target triple (`gcc -dumpmachine`, or `-target` of clang and zig) is
+    not for the build's GOOS and GOARCH. Typical messages are `no such instruction: stp` from the assembler,
+    `unrecognized command-line option '-marm'` (or `-m64`, `-mthreads`), and ld's `skipping incompatible`.
+
+    Why it happens
+    --------------
+    GOARCH and GOOS choose Go's own compiler; they do not choose a C compiler. cgo runs what CC names, else `gcc` (or
+    `clang` on some systems), and that is the compiler of the machine the build runs on. For arm64 Go passes no -m
+    option, so that gcc starts as if all was well and only the assembler stumbles over runtime/cgo's first
+    instruction. The other way round, an exported CC=aarch64-linux-gnu-gcc leaks into builds for this machine.
+    Variables such as CC_linux_arm64, CC_FOR_TARGET and CC_FOR_linux_arm64 are not read by `go build`: the last two
+    matter only while Go's own toolchain is built.
+
+    How to fix it
+    -------------
+    Name the target's compiler in CC, for this one command, and turn cgo on, which is off by default in a cross build:
+
+        CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc go build ./...
+
+    With C++ in the build, CXX needs the same. On Debian the compiler is in gcc-aarch64-linux-gnu, the C library's
+    headers in libc6-dev-arm64-cross. `zig cc -target aarch64-linux-musl` is a compiler for many targets at once.
+
+    References
+    ----------
+    - https://pkg.go.dev/cmd/cgo (CC, cross-compiling)
+    - https://go.dev/issue/16801, https://go.dev/issue/28966, https://go.dev/issue/78626
+    """
+
+    code = "GT101"
+    name = "wrong-target-compiler"
+    severity = Severity.ERROR
+    needs: ClassVar[frozenset[Facet]] = frozenset({Facet.EXECS})
+
+    def check(self, trace: Trace) -> Iterator[Finding]:
+        """One finding for each compiler that a build used against its target."""
+        for build in trace.builds:
+            wanted = targets.target(build)
+            if wanted is None:
+                continue
+            failed = [s for s in build.spans if s.role is Role.CC and steps.broke_the_build(s)]
+            by_command: dict[str, list[Span]] = {}
+            for span in failed:
+                if self._is_wrong(span, wanted):
+                    by_command.setdefault(_command(span), []).append(span)
+            for command, spans in by_command.items():
+                yield self._finding(trace, build, wanted, command, spans)
+
+    def _is_wrong(self, span: Span, wanted: targets.Platform) -> bool:
+        triple = targets.triple_of(span)
+        if triple is not None:
+            return not targets.fits(triple, wanted)
+        # An unknown compiler that refuses the very option that Go gives it for this target.
+        refused = evidence.said(span, re.compile(r"[‘'`\"](-m[\w=]+)"))
+        return refused is not None and refused.found[1] in _GO_MACHINE_FLAGS.intersection(span.argv)
+
+    def _finding(
+        self, trace: Trace, build: Build, wanted: targets.Platform, command: str, spans: list[Span]
+    ) -> Finding:
+        first = spans[0]
+        triple = targets.triple_of(first)
+        makes = f"makes code for {triple}" if triple else "does not know that target's options"
+        chosen = _why_chosen(build, command)
+        package = steps.package(first)
+        message = f"The build is for {wanted}, but {command} {makes}: {chosen}"
+        if package:
+            message += f"; it failed on package {package}"
+        part = next((s for s in first.descendants() if s.failed and s.role is not Role.COLLECT2), first)
+        words = evidence.said(part, _FIRST_ERROR) or evidence.said(first, _FIRST_ERROR)
+        own_headers = {m.compiler: m for m in includes.missing_headers(trace)}
+        explained = [s for s in spans if not _lacks_a_foreign_header(s, own_headers)]
+        return Finding(
+            code=self.code,
+            name=self.name,
+            severity=self.severity,
+            message=message + ".",
+            span=first,
+            evidence=evidence.of(
+                first.exec, part.exec if part is not first else None, evidence.quoted(words), part.exit, build.span.exit
+            ),
+            fix=fixes.use_compiler(trace, build),
+            confidence=1.0 if triple else 0.7,
+            explains=frozenset({f"cc:{command}"}).union(*(steps.driver_keys(span) for span in explained or spans[:1])),
+        )
+
+
+def _command(span: Span) -> str:
+    """The compiler as a user would name it: the last part of its path, behind its wrapper."""
+    if span.compiler is not None and span.compiler.path:
+        return span.compiler.path.rpartition("/")[2]
+    return (span.argv[0] if span.argv else span.exec.path).rpartition("/")[2]
+
+
+def _why_chosen(build: Build, command: str) -> str:
+    for name in ("CC", "CXX", "FC"):
+        value = build.env.get(name, "")
+        if command in value:
+            return f"{name}={value} chose it"
+    if "CC" in build.target.explicit and build.target.cc:
+        return f"CC={build.target.cc} chose it"
+    unread = sorted(name for name in build.env if _IMAGINED_CC.fullmatch(name))
+    if unread:
+        return f"CC is not set, and go build does not read {' or '.join(unread)}"
+    return "CC is not set, and GOOS and GOARCH do not choose a C compiler"
+
+
+def _lacks_a_foreign_header(span: Span, missing: dict[Span, includes.MissingHeader]) -> bool:
+    """It gave up at a header that is no part of the C library: the right compiler would miss it too."""
+    own = [m for part, m in missing.items() if part is span or span in part.ancestors()]
+    return any(not packages.is_libc_header(m.name) for m in own)

@@ -1,0 +1,39 @@
+"""What all tests share: where Go is found, and that no test is skipped where everything should be there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+REQUIRE_ALL = os.environ.get("GOTRACE_REQUIRE") == "all"
+"""Set by .ci/run: a skip for a missing tool or privilege is then a failure."""
+
+# Set-up puts Go into the virtual environment where the system has none; the system's own comes first.
+os.environ["PATH"] += os.pathsep + str(Path(sys.prefix) / "bin")
+
+
+def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    if REQUIRE_ALL and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        report.outcome = "failed"
+        report.longrepr = f"{report.nodeid}: skipped, but GOTRACE_REQUIRE=all allows no skip. {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skipped test into a failed one where everything is required."""
+    report = yield
+    _fail_if_skipped(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a file that is skipped as a whole."""
+    report = yield
+    _fail_if_skipped(report)
+    return report

@@ -1,0 +1,141 @@
+"""What the integration tests share: the real gotrace command, a build cache of their own, tools that must be there."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLES = ROOT / "examples"
+GOTRACE = Path(sys.executable).parent / "gotrace"
+
+
+@dataclass(frozen=True)
+class Traced:
+    """What came out of one `gotrace build`."""
+
+    exit: int
+    stdout: str
+    stderr: str
+    report: dict[str, Any]
+    """The JSON report."""
+    recording: Path
+
+    @property
+    def findings(self) -> list[str]:
+        """Names of the findings, root cause first."""
+        return [finding["name"] for finding in self.report["findings"]]
+
+    def finding(self, name: str) -> dict[str, Any]:
+        """The finding of that name; a test that asks for one that is not there fails with the report."""
+        for finding in self.report["findings"]:
+            if finding["name"] == name:
+                return dict(finding)
+        raise AssertionError(f"no finding {name} among {self.findings}; gotrace said:\n{self.stderr}")
+
+
+GotraceBuild = Callable[..., Traced]
+
+
+@pytest.fixture(scope="session")
+def privileges() -> tuple[str, ...]:
+    """The options with which gotrace may trace here: none for root, --sudo where sudo asks for no password."""
+    if os.geteuid() == 0:
+        return ()
+    if subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0:
+        return ("--sudo",)
+    pytest.skip("needs root, or sudo without a password")
+
+
+@pytest.fixture(scope="session")
+def tool() -> Callable[[str], str]:
+    """Path of a program that the test cannot do without."""
+
+    def find(name: str) -> str:
+        path = shutil.which(name)
+        if path is None:
+            pytest.skip(f"{name} is not installed; `make setup` installs it")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def build_env(tmp_path: Path) -> dict[str, str]:
+    """An environment in which only the test decides: nothing of Go or C set, an empty build cache, English messages."""
+    decides_builds = (
+        "GO",
+        "CGO_",
+        "CC",
+        "CXX",
+        "CPATH",
+        "C_INCLUDE_PATH",
+        "LIBRARY_PATH",
+        "PKG_CONFIG",
+        "LD_",
+        "CCACHE",
+    )
+    env = {name: value for name, value in os.environ.items() if not name.startswith(decides_builds)}
+    return env | {
+        "GOCACHE": str(tmp_path / "go-cache"),
+        "GOENV": "off",
+        "GOTOOLCHAIN": "local",
+        "GOPROXY": "off",
+        "LC_ALL": "C.UTF-8",
+    }
+
+
+@pytest.fixture
+def gotrace_build(tmp_path: Path, build_env: dict[str, str], privileges: tuple[str, ...]) -> GotraceBuild:
+    """Runs `gotrace build` on a command, as a user would.
+
+    Called with the command, its folder, variables to add (None removes one) and further options of gotrace.
+    """
+    runs = 0
+
+    def run(
+        command: Sequence[str],
+        cwd: Path,
+        env: Mapping[str, str | None] | None = None,
+        options: Sequence[str] = (),
+    ) -> Traced:
+        nonlocal runs
+        runs += 1
+        report, recording = tmp_path / f"report-{runs}.json", tmp_path / f"recording-{runs}.gotrace"
+        variables = build_env | {name: value for name, value in (env or {}).items() if value is not None}
+        for name in (name for name, value in (env or {}).items() if value is None):
+            variables.pop(name, None)
+        outputs = ["--report", f"json:{report}", "-o", str(recording)]
+        done = subprocess.run(
+            [GOTRACE, "build", *privileges, *outputs, *options, "--", *command],
+            cwd=cwd,
+            env=variables,
+            capture_output=True,
+            text=True,
+            errors="backslashreplace",
+            check=False,
+            timeout=240,
+        )
+        assert report.is_file(), f"gotrace wrote no report; exit {done.returncode}, stderr:\n{done.stderr}"
+        return Traced(done.returncode, done.stdout, done.stderr, json.loads(report.read_text()), recording)
+
+    return run
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Callable[[str], Path]:
+    """A copy of a folder of examples/, so that a test may change it."""
+
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(EXAMPLES / name, tmp_path / name))
+
+    return copy

@@ -1,0 +1,61 @@
+"""Go command lines, taken apart."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gotrace.events.gocommand import parse
+
+
+@pytest.mark.parametrize(
+    ("line", "subcommand", "words", "patterns"),
+    [
+        ("go", "", "", ""),
+        ("go build", "build", "", ""),
+        ("go build ./...", "build", "", "./..."),
+        ("go build -o ../mini -v ./a ./b", "build", "-o ../mini -v", "./a ./b"),
+        ("go build -race -tags netgo,osusergo .", "build", "-race -tags netgo,osusergo", "."),
+        ("go build --tags=netgo -ldflags='-s -w' .", "build", "--tags=netgo '-ldflags=-s -w'", "."),
+        ("go build -ldflags '-extldflags -static' .", "build", "-ldflags '-extldflags -static'", "."),
+        ("go -C sub build -C=x .", "build", "-C sub -C=x", "."),
+        ("go install -- -odd", "install", "", "-odd"),
+        ("go build -o", "build", "-o", ""),
+        ("go build . -v", "build", "", ". -v"),
+        ("go run -exec 'sudo -E' . -o file", "run", "-exec 'sudo -E'", "."),
+        ("go run a.go b.go -v", "run", "", "a.go b.go"),
+        ("go run", "run", "", ""),
+        ("go test ./a -run TestX ./b -v -args -o x", "test", "-run TestX -v", "./a ./b"),
+        ("go test -c -count=1 .", "test", "-c -count=1", "."),
+        ("go test -test.run X", "test", "-test.run X", ""),
+        ("go vet -c 3 -printf=false .", "vet", "-c 3 -printf=false", "."),
+        ("go list -f '{{.Dir}}' -deps ./...", "list", "-f '{{.Dir}}' -deps", "./..."),
+    ],
+)
+def test_a_command_line(line: str, subcommand: str, words: str, patterns: str) -> None:
+    command = parse(shlex.split(line))
+    assert command.subcommand == subcommand
+    assert command.words == tuple(shlex.split(words))
+    assert command.patterns == tuple(shlex.split(patterns))
+
+
+def test_values_of_flags() -> None:
+    command = parse(["go", "test", "-tags", "a", "-tags=b", "-race", "-test.run=X", "-C", "sub", "-msan=false"])
+    assert command.value("tags") == "b"
+    assert command.value("run") == "X"
+    assert command.value("race") is None
+    assert command.folder == "sub"
+    assert command.has("race")
+    assert command.has("tags")
+    assert not command.has("msan")
+    assert not command.has("v")
+
+
+@given(st.lists(st.sampled_from(["go", "test", "run", "-o", "-v", "--", "-", "-args", "x.go", ".", "-tags=x", ""])))
+def test_no_word_is_invented_or_told_twice(argv: list[str]) -> None:
+    command = parse(argv)
+    told = [*command.words, *command.patterns]
+    assert all(told.count(word) <= argv[1:].count(word) for word in told)

@@ -1,0 +1,89 @@
+"""What the kernel offers, read from its files."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gotrace.host import kernel
+from gotrace.host.kernel import bcc_location, effective_capabilities, lockdown_mode, may_trace
+
+
+def test_capabilities_are_bits_of_cap_eff() -> None:
+    # CAP_PERFMON is bit 38, CAP_BPF bit 39.
+    assert effective_capabilities("Name:\tx\nCapPrm:\tffffffffff\nCapEff:\t000000c000000000\n") == {
+        "CAP_PERFMON",
+        "CAP_BPF",
+    }
+    assert effective_capabilities("CapEff:\t0000000000200000\n") == {"CAP_SYS_ADMIN"}
+    assert effective_capabilities("CapEff:\t0000000000000000\n") == set()
+
+
+@given(st.text())
+def test_no_status_file_breaks_it(text: str) -> None:
+    assert effective_capabilities(text) <= {"CAP_SYS_ADMIN", "CAP_PERFMON", "CAP_BPF"}
+
+
+@pytest.mark.parametrize(
+    ("held", "enough"),
+    [
+        ({"CAP_SYS_ADMIN"}, True),
+        ({"CAP_BPF", "CAP_PERFMON"}, True),
+        ({"CAP_BPF"}, False),
+        ({"CAP_PERFMON"}, False),
+        (set(), False),
+    ],
+)
+def test_tracing_takes_two_capabilities_or_the_old_one(held: set[str], enough: bool) -> None:
+    assert may_trace(held) is enough
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ("[none] integrity confidentiality\n", "none"),
+        ("none integrity [confidentiality]\n", "confidentiality"),
+        ("", "none"),
+    ],
+)
+def test_brackets_mark_the_lockdown_mode(text: str, mode: str) -> None:
+    assert lockdown_mode(text) == mode
+
+
+def test_lockdown_that_forbids_reading_kernel_memory_is_a_lack(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "lockdown"
+    file.write_text("none integrity [confidentiality]\n")
+    monkeypatch.setattr(kernel, "_LOCKDOWN", file)
+    check = next(check for check in kernel.checks() if check.name == "kernel lockdown")
+    assert check.ok is False
+    assert "lockdown=confidentiality" in check.remedy
+
+
+def test_a_package_that_is_merely_called_bcc_is_not_bcc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    lattice, real = tmp_path / "a", tmp_path / "b"
+    for folder in (lattice, real):
+        (folder / "bcc").mkdir(parents=True)
+        (folder / "bcc" / "__init__.py").touch()
+    monkeypatch.setattr(kernel, "_BCC_FOLDERS", (str(lattice),))
+    monkeypatch.setattr(kernel, "_BCC_PATTERNS", ())
+    monkeypatch.setattr(sys, "path", [])
+    assert bcc_location() is None
+    (real / "bcc" / "libbcc.py").touch()
+    monkeypatch.setattr(sys, "path", [str(real)])
+    assert bcc_location() == real / "bcc"
+
+
+def test_what_needs_privileges_is_unknown_without_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    status = tmp_path / "status"
+    status.write_text("CapEff:\t0000000000000000\n")
+    monkeypatch.setattr(kernel, "_STATUS", status)
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    checks = {check.name: check for check in kernel.checks()}
+    assert checks["ring buffer"].ok is None
+    assert checks["privileges"].ok is False
+    assert checks["privileges"].remedy
