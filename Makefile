@@ -1,7 +1,7 @@
 # `make setup`, `make demo` and `make test` do all set-up themselves on Debian 12 and Ubuntu 22.04/24.04.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit bench clean
+.PHONY: help setup demo test check unit bench docs clean
 
 PY := .venv/bin/python
 # A Go that set-up put into the environment is the last resort: the one on PATH is found first.
@@ -30,6 +30,9 @@ unit: setup ## the tests that need no root, no kernel feature and no Go
 bench: ## measure against the bare command, strace and bear (takes an hour; ARGS=--quick for a look)
 	@tools/setup.sh bench
 	$(PY) -m bench.run $(ARGS)
+
+docs: setup ## paste a fresh finding into the README
+	$(PY) tools/refresh_readme.py
 
 clean: ## remove what make made, but not what it installed on the system
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build bench/results

@@ -81,6 +81,7 @@ def compare(bench: Bench, workload: str, rounds: int, say: Say, only: frozenset[
             serial += 1
             cost = run(makers[name](command(serial)), bench.program, bench.env, bench.log)
             if number < 0:
+                say(f"{workload}, warming up: {name}: {cost.wall_s:.2f} s")
                 continue
             result.costs[name].append(cost)
             if name == TRACED:

@@ -23,7 +23,7 @@ def new_header(argv: Sequence[str], cwd: str, capture: Capture) -> Header:
         argv=mask_argv([printable(os.fsencode(word)) for word in argv]),
         cwd=printable(os.fsencode(cwd)),
         source=capture.source,
-        observes=tuple(sorted(capture.observes)),
+        observes=tuple(sorted(facet.value for facet in capture.observes)),
         degraded=tuple(capture.degraded),
         host=host_facts(),
         boot_id=_boot_id(),

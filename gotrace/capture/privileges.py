@@ -99,6 +99,7 @@ def become(who: Invoker) -> None:
             _check_no_way_back(who)
         # The kernel hides /proc/self of a process that changed its user (prctl(2)); ours holds no secret of root's.
         prctl(PR_SET_DUMPABLE, 1)
+        _check_own_files(who)
     wanted = environment(who, os.environ)
     for name in os.environ.keys() - wanted.keys():
         del os.environ[name]
@@ -114,6 +115,14 @@ def _check_no_way_back(who: Invoker) -> None:
     raise NotPermittedError(
         f"could not give up root's rights for {who.name}", f"run gotrace as {who.name}, with --sudo"
     )
+
+
+def _check_own_files(who: Invoker) -> None:
+    """Much of gotrace and of Python is loaded when it is first used, and from now on as that user."""
+    for file in (os.__file__, __file__):
+        if not os.access(file, os.R_OK):
+            message = f"{who.name} cannot read {file}, which gotrace needs to work as {who.name}"
+            raise NotPermittedError(message, "install gotrace, and its Python, where every user can read them")
 
 
 def _capabilities() -> int:

@@ -196,7 +196,7 @@ def _ask_for_facts(header: Header, events: list[KnownEvent], outcome: Outcome, l
         why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
         header.degraded = (*header.degraded, f"the tools were not asked for facts: {why}")
         return
-    header.observes = (*header.observes, Facet.PROBED)
+    header.observes = (*header.observes, Facet.PROBED.value)
     events += known
     _number(events)
 

@@ -48,7 +48,6 @@ def main(arguments: list[str] | None = None) -> None:
     completion.prepare()
     try:
         code = app(given, prog_name="gotrace", standalone_mode=False) or 0
-        streams.flush()
     except Exception as error:
         code = exit_code_of(error, given)
         streams.to_stderr(explain_failure(error))

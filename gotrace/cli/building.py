@@ -107,7 +107,7 @@ def _attempt(write: Callable[[], None]) -> int:
     """0, or the exit code of a failure that was told. A reader who has seen enough is none."""
     try:
         write()
-    except BrokenPipeError:
+    except streams.ReaderGoneError:
         return 0
     except Exception as error:
         return _told(error)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import typer
 
+from gotrace.cli.streams import ReaderGoneError
 from gotrace.errors import CommandError, GotraceError
 
 BUILD_FAILED = 125
@@ -18,7 +19,7 @@ _ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 
 def exit_code_of(error: Exception, arguments: list[str]) -> int:
     """2, or what `gotrace build` gives: 126 and 127 for the command, 125 for all else. A broken pipe is no failure."""
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, ReaderGoneError):
         return 128 + 13
     if isinstance(error, CommandError):
         return error.exit_code
@@ -31,7 +32,7 @@ def explain_failure(error: BaseException) -> str:
     """One line with what is wrong, and one with the next step where there is one; empty for a broken pipe."""
     from gotrace.reports.escape import safe_line
 
-    if isinstance(error, BrokenPipeError):
+    if isinstance(error, ReaderGoneError):
         return ""
     message, remedy = _message_and_remedy(error)
     lines = f"gotrace: error: {safe_line(message)}\n" + (f"  {safe_line(remedy)}\n" if remedy else "")
@@ -44,7 +45,7 @@ def _message_and_remedy(error: BaseException) -> tuple[str, str]:
     if isinstance(error, GotraceError):
         return error.message, error.remedy
     if isinstance(error, _ClickError):
-        message = str(getattr(error, "format_message", error.__str__)()).rstrip(".")
+        message = str(getattr(error, "format_message", error.__str__)()).rstrip(".").replace("Value error, ", "")
         context = getattr(error, "ctx", None)
         usage = (
             f"{context.command_path} --help shows what it takes" if isinstance(error, _UsageError) and context else ""

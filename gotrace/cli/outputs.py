@@ -63,7 +63,7 @@ class Destination:
         """Render and write it; `colour` None lets the stream decide.
 
         Raises:
-            BrokenPipeError: the reader of stdout has seen enough.
+            ReaderGoneError: it goes to stdout, and nobody reads that any more.
             GotraceError: it cannot be written.
         """
         stream = sys.stdout if self.path == "-" else None
@@ -73,8 +73,6 @@ class Destination:
                 streams.to_stdout(text)
             else:
                 Path(self.path).write_text(text, encoding="utf-8", errors="backslashreplace")
-        except BrokenPipeError:
-            raise
         except OSError as error:
             name = "stdout" if self.path == "-" else self.path
             raise GotraceError(f"cannot write {name}: {os.strerror(error.errno or 0)}", "write it elsewhere") from None

@@ -44,7 +44,8 @@ class Progress:
         self._fd = fd
         self._clock = clock
         self._tally = Tally()
-        self._started = clock()
+        self._started: float | None = None
+        """When the command was first seen running."""
         self._drawn_at = 0.0
         self._size: os.terminal_size | None = None
         """Size for which the last row is reserved; None: it is not."""
@@ -62,6 +63,7 @@ class Progress:
             self.ended()
             return
         now = self._clock()
+        self._started = now if self._started is None else self._started
         if now - self._started >= _QUIET_S and now - self._drawn_at >= _REDRAW_S:
             self._drawn_at = now
             self._draw(now - self._started)

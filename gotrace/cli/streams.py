@@ -8,30 +8,27 @@ import sys
 from typing import TextIO
 
 
+class ReaderGoneError(Exception):
+    """Whoever read our stdout has seen enough. No OSError: of a broken pipe typer makes an exit code of its own."""
+
+
 def to_stdout(text: str) -> None:
     """Write what the user asked for.
 
     Raises:
-        BrokenPipeError: the reader has seen enough.
+        ReaderGoneError: nobody reads it any more.
         OSError: it cannot be written, as on a full disk.
     """
-    _write(sys.stdout, text)
+    try:
+        _write(sys.stdout, text)
+    except BrokenPipeError:
+        raise ReaderGoneError from None
 
 
 def to_stderr(text: str) -> None:
     """Write for the user's eyes. Where stderr cannot be written there is nobody to tell."""
     with contextlib.suppress(OSError, ValueError):
         _write(sys.stderr, text)
-
-
-def flush() -> None:
-    """Hand over what is buffered for stdout.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    if sys.stdout is not None:
-        sys.stdout.flush()
 
 
 def close_quietly() -> None:

@@ -46,7 +46,9 @@ class Page:
         self._lines.append(Text(" " * indent) + _text(text))
 
     def render(self, *, colour: bool) -> str:
-        """The page as a string that ends with a newline; empty where nothing is on it."""
+        """The page as a string that ends with one newline; empty where nothing is on it."""
+        while self._lines and not self._lines[-1].plain:
+            self._lines.pop()
         if not colour:
             return "".join(f"{line.plain}\n" for line in self._lines)
         drawn = StringIO()

@@ -11,6 +11,10 @@ from gotrace.rules.finding import Finding, Severity
 from gotrace.trace.model import Trace
 
 
+class UndecidedError(Exception):
+    """Raised by a rule that cannot be decided on a trace though its facets were observed; the text is the reason."""
+
+
 class Rule(ABC):
     """One problem that gotrace can name.
 
@@ -32,4 +36,8 @@ class Rule(ABC):
 
     @abstractmethod
     def check(self, trace: Trace) -> Iterator[Finding]:
-        """Yield what is wrong in this trace; nothing where all is well."""
+        """Yield what is wrong in this trace; nothing where all is well.
+
+        Raises:
+            UndecidedError: what the rule needs is missing from this trace. What it yielded before still counts.
+        """

@@ -9,7 +9,7 @@ from gotrace.events.facets import Facet
 from gotrace.events.model import Event, Fact
 from gotrace.events.tools import Role
 from gotrace.rules import evidence, fixes, lookups, steps, targets
-from gotrace.rules.base import Rule
+from gotrace.rules.base import Rule, UndecidedError
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.trace.model import Build, Span, Trace
 
@@ -54,10 +54,16 @@ class CgoDisabled(Rule):
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """One finding for each go command that lost C parts."""
+        undecided = ""
         for build in trace.builds:
-            lost = list(_lost_packages(trace, build)) if _off_by_default(build) else []
+            if not _may_be_off(build):
+                continue
+            undecided = undecided or _unanswered(trace, build)
+            lost = list(_lost_packages(trace, build)) if build.target.cgo_enabled is False else []
             if lost:
                 yield self._finding(trace, build, lost)
+        if undecided:
+            raise UndecidedError(undecided)
 
     def _finding(self, trace: Trace, build: Build, lost: list[Fact]) -> Finding:
         lookup = None if targets.crosses(trace, build) else _compiler_lookup(build)
@@ -83,9 +89,20 @@ class CgoDisabled(Rule):
         )
 
 
-def _off_by_default(build: Build) -> bool:
+def _may_be_off(build: Build) -> bool:
+    """Nobody said what CGO_ENABLED should be, and it is not known to have been 1."""
     said = "CGO_ENABLED" in build.target.explicit or bool(build.env.get("CGO_ENABLED"))
-    return build.subcommand in _BUILDING and build.target.cgo_enabled is False and not said
+    return build.subcommand in _BUILDING and build.target.cgo_enabled is not True and not said
+
+
+def _unanswered(trace: Trace, build: Build) -> str:
+    """Why it is not known which packages this build lost, if a question to the go command failed."""
+    wanted = {"gopackage"} if build.target.cgo_enabled is False else {"goenv", "gopackage"}
+    pid = build.span.process.pid
+    for fact in trace.facts_of("probe_failed"):
+        if fact.data.get("about") in wanted and fact.data.get("pid", fact.pid or pid) == pid:
+            return f"{fact.subject} failed: {fact.data.get('reason', 'no answer')}"
+    return ""
 
 
 def _lost_packages(trace: Trace, build: Build) -> Iterator[Fact]:
@@ -137,6 +154,9 @@ def _fixes(trace: Trace, build: Build, lookup: lookups.LookUp | None) -> list[Fi
         "Or, where it is meant to be built without C, say so.", fixes.rerun(trace, build, {"CGO_ENABLED": "0"})
     )
     if targets.crosses(trace, build):
+        if _has_fitting_compiler(build):
+            text = "Turn cgo on as well: in a cross build a fitting CC does not do that."
+            return [Fix(text, fixes.rerun(trace, build, {"CGO_ENABLED": "1"})), without]
         return [*fixes.use_compiler(trace, build), without]
     with_cgo = Fix(
         "Turn cgo on explicitly: then a missing compiler is an error.", fixes.rerun(trace, build, {"CGO_ENABLED": "1"})
@@ -146,3 +166,10 @@ def _fixes(trace: Trace, build: Build, lookup: lookups.LookUp | None) -> list[Fi
     if lookup is not None and install is None:
         install = Fix(f"Install the C compiler {lookup.name}, or name one that is there in CC.")
     return [*([install] if install is not None else []), with_cgo, without]
+
+
+def _has_fitting_compiler(build: Build) -> bool:
+    """The user chose a compiler, and its name does not say that it is for another target."""
+    chosen, wanted = build.env.get("CC", ""), targets.target(build)
+    triple = targets.triple_in_name(chosen.split()[0]) if chosen.strip() else None
+    return bool(chosen.strip()) and (triple is None or wanted is None or targets.fits(triple, wanted))

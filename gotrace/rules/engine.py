@@ -16,7 +16,7 @@ from time import perf_counter
 
 from gotrace.events.facets import Facet
 from gotrace.rules import registry
-from gotrace.rules.base import Rule
+from gotrace.rules.base import Rule, UndecidedError
 from gotrace.rules.finding import Diagnosis, Finding, NotEvaluated, Severity
 from gotrace.trace.model import Trace
 
@@ -81,10 +81,15 @@ def _ask(one: type[Rule], trace: Trace, not_evaluated: list[NotEvaluated]) -> li
     lost_absence = _lost(trace, one.infers_from_absence)
     if lost_absence:
         return undecided(f"it concludes from what did not happen, and {lost_absence}")
+    found: list[Finding] = []
     try:
-        found = list(one().check(trace))
+        for finding in one().check(trace):
+            found.append(finding)
+    except UndecidedError as reason:
+        return found or undecided(str(reason))
     except Exception as error:  # a rule's defect must cost its own answer only
-        return undecided(f"the rule failed: {type(error).__name__}: {error}")
+        undecided(f"the rule failed: {type(error).__name__}: {error}")
+        return found
     if found:
         return found
     lost = _lost(trace, frozenset[str]().union(*(_KINDS[facet] for facet in one.needs)))

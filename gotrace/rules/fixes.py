@@ -107,7 +107,9 @@ def use_compiler(trace: Trace, build: Build) -> list[Fix]:
     toolchain = targets.toolchain_for(trace, build)
     wanted = targets.target(build)
     if toolchain is None:
-        return [Fix(f"Name a C compiler that makes code for {wanted} in CC; Debian has none for this target.")]
+        return [
+            Fix(f"Name a C compiler that makes code for {wanted} in CC; no package with one is known for this system.")
+        ]
     with_cxx = uses_cxx(build)
     settings = {"CC": toolchain.cc} | ({"CXX": toolchain.cxx} if with_cxx else {}) | _target_settings(trace, build)
     text = f"Build with the C compiler for {wanted}."

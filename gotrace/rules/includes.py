@@ -18,7 +18,7 @@ _OPENING = frozenset({"open", "openat", "openat2", "newfstatat", "stat", "stat64
 
 _BLAMED = re.compile(
     r"^(?P<file>[^:]+):(?P<line>\d+):(?:\d+:)? .*?"
-    r"(?:: (?P<bare>[^\s:'\"<>][^:'\"<>]*): \S|['‘’\"«»„“”](?P<quoted>[^'‘’\"«»„“”]+)['‘’\"«»„“”])"
+    r"(?:[:：]\s*(?P<bare>[^\s:：'\"<>][^:：'\"<>]*?)\s*[:：]\s*\S|'(?P<quoted>[^']+)')"
 )
 """gcc: `a.go:3:11: fatal error: foo/foo.h: No such ...` in any language; clang: `fatal error: 'foo/foo.h' file ...`."""
 

@@ -90,8 +90,10 @@ class MissingLibrary(Rule):
         package = steps.package(missing.linker)
         in_package = f" (package {package})" if package else ""
         fact = next((f for f in trace.facts_of("library") if f.subject == missing.name), None)
+        last = missing.words.event if missing.words is not None else missing.linker.exit
+        before = [call for call in missing.calls if last is None or call.ts_ns <= last.ts_ns]
         events: list[Event | None] = [
-            *evidence.sample(missing.calls),
+            *evidence.sample(before or missing.calls),
             *(evidence.quoted(words) for words in missing.incompatible[:1]),
             evidence.quoted(missing.words),
             missing.linker.exit,
@@ -184,8 +186,7 @@ def _what_is_wrong(trace: Trace, missing: _Missing) -> str:
 def _fixes(trace: Trace, missing: _Missing) -> list[Fix]:
     build = missing.linker.build
     if not missing.calls and missing.name.startswith("/"):
-        wanted = targets.target(build) if build is not None else None
-        return [Fix(f"Replace {missing.name} by one for {wanted or 'the machine that is linked for'}.")]
+        return [Fix(f"Replace {missing.name} by one{_for_target(missing) or ' for the machine that is linked for'}.")]
     found = packages.packages_of_library(missing.name, archive=missing.static)
     holds = f"lib{missing.name}.a" if missing.static else f"lib{missing.name}.so"
     fix = fixes.build_package(trace, build, found, f"Install the package that holds {holds}")
@@ -198,6 +199,15 @@ def _fixes(trace: Trace, missing: _Missing) -> list[Fix]:
         result.append(Fix("Give the linker the name it looks for: a link to the library that is there.", command))
     if not result:
         result.append(
-            Fix(f"Get {holds} with the library's development files, and name its folder by #cgo LDFLAGS: -L/folder.")
+            Fix(
+                f"Get {holds}{_for_target(missing)} with the library's development files; #cgo LDFLAGS: -L/folder names its folder."
+            )
         )
     return result
+
+
+def _for_target(missing: _Missing) -> str:
+    """ " for linux/arm64", where a file of the name is there for another machine; else empty."""
+    build = missing.linker.build
+    wanted = targets.target(build) if build is not None else None
+    return f" for {wanted}" if wanted is not None and missing.incompatible else ""

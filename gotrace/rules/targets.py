@@ -49,6 +49,12 @@ def target(build: Build) -> Platform | None:
     return Platform(goos, goarch) if goos and goarch else None
 
 
+def target_of(span: Span) -> Platform | None:
+    """For what this run is: the go command tells its tools in their environment. A build may build host tools too."""
+    env = span.exec.env or {}
+    return Platform(env["GOOS"], env["GOARCH"]) if env.get("GOOS") and env.get("GOARCH") else None
+
+
 def host(trace: Trace, build: Build) -> Platform | None:
     """On what this build ran."""
     goarch = build.target.host_arch or _MACHINES.get(str(trace.header.host.get("machine", "")))

@@ -16,7 +16,8 @@ from gotrace.trace.model import Build, Span, Trace
 _GO_MACHINE_FLAGS = {"-m64", "-m32", "-marm", "-mthreads", "-mabi=64", "-mabi=32", "-mabi=lp64d", "-maix64"}
 """What cmd/go and cmd/cgo add for a GOOS or GOARCH (gccMachine in src/cmd/cgo/gcc.go)."""
 _IMAGINED_CC = re.compile(r"(CC|CXX)_(FOR_)?(TARGET$|\w+_\w+$)")
-_FIRST_ERROR = re.compile(r"(?i)\berror\b|\bfehler\b|no such instruction|unrecogni[sz]ed|incompatible|wrong format")
+_FIRST_ERROR = re.compile(r"(?i)error: |no such instruction|unrecogni[sz]ed|incompatible|wrong format")
+_ANY_LINE = re.compile(r"\S")
 
 
 class WrongTargetCompiler(Rule):
@@ -58,18 +59,18 @@ class WrongTargetCompiler(Rule):
     needs: ClassVar[frozenset[Facet]] = frozenset({Facet.EXECS})
 
     def check(self, trace: Trace) -> Iterator[Finding]:
-        """One finding for each compiler that a build used against its target."""
+        """One finding for each target triple that a build used against its own target."""
         for build in trace.builds:
             wanted = targets.target(build)
             if wanted is None:
                 continue
             failed = [s for s in build.spans if s.role is Role.CC and steps.broke_the_build(s)]
-            by_command: dict[str, list[Span]] = {}
+            by_triple: dict[str | None, list[Span]] = {}
             for span in failed:
-                if self._is_wrong(span, wanted):
-                    by_command.setdefault(_command(span), []).append(span)
-            for command, spans in by_command.items():
-                yield self._finding(trace, build, wanted, command, spans)
+                if self._is_wrong(span, targets.target_of(span) or wanted):
+                    by_triple.setdefault(targets.triple_of(span), []).append(span)
+            for triple, spans in by_triple.items():
+                yield self._finding(trace, build, triple, spans)
 
     def _is_wrong(self, span: Span, wanted: targets.Platform) -> bool:
         triple = targets.triple_of(span)
@@ -79,11 +80,9 @@ class WrongTargetCompiler(Rule):
         refused = evidence.said(span, re.compile(r"[‘'`\"](-m[\w=]+)"))
         return refused is not None and refused.found[1] in _GO_MACHINE_FLAGS.intersection(span.argv)
 
-    def _finding(
-        self, trace: Trace, build: Build, wanted: targets.Platform, command: str, spans: list[Span]
-    ) -> Finding:
+    def _finding(self, trace: Trace, build: Build, triple: str | None, spans: list[Span]) -> Finding:
         first = spans[0]
-        triple = targets.triple_of(first)
+        command, wanted = _command(first), targets.target_of(first) or targets.target(build)
         makes = f"makes code for {triple}" if triple else "does not know that target's options"
         chosen = _why_chosen(build, command)
         package = steps.package(first)
@@ -91,7 +90,7 @@ class WrongTargetCompiler(Rule):
         if package:
             message += f"; it failed on package {package}"
         part = next((s for s in first.descendants() if s.failed and s.role is not Role.COLLECT2), first)
-        words = evidence.said(part, _FIRST_ERROR) or evidence.said(first, _FIRST_ERROR)
+        words = next((w for p in (_FIRST_ERROR, _ANY_LINE) for s in (part, first) if (w := evidence.said(s, p))), None)
         own_headers = {m.compiler: m for m in includes.missing_headers(trace)}
         explained = [s for s in spans if not _lacks_a_foreign_header(s, own_headers)]
         return Finding(
@@ -105,7 +104,9 @@ class WrongTargetCompiler(Rule):
             ),
             fix=fixes.use_compiler(trace, build),
             confidence=1.0 if triple else 0.7,
-            explains=frozenset({f"cc:{command}"}).union(*(steps.driver_keys(span) for span in explained or spans[:1])),
+            explains=frozenset(f"cc:{_command(span)}" for span in spans).union(
+                *(steps.driver_keys(span) for span in explained or spans[:1])
+            ),
         )
 
 

@@ -29,7 +29,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
 def test_every_file_of_the_package_is_in_it(wheel: zipfile.ZipFile) -> None:
     package = {str(path) for path in project_files() if path.parts[0] == "gotrace"}
     assert {"gotrace/py.typed", "gotrace/cli/app.py"} <= package
-    assert any(name.endswith(".schema.json") for name in package)
+    assert any(name.startswith("gotrace/reports/schema/") for name in package)
     assert package - set(wheel.namelist()) == set()
 
 

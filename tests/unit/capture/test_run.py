@@ -191,7 +191,7 @@ def test_nothing_unmasked_reaches_the_disk(cache: Path) -> None:
     live = [Exec(ts_ns=1, pid=5, path="/bin/git", argv=("git", "https://user:hunter2@host/x"), env={"TOKEN": "t0k"})]
     capture = FakeCapture(live)
     capture.while_running = lambda: seen.extend(file.read_bytes() for file in cache.iterdir())
-    capture_of("sleep", "0.1", "--token", capture=capture, env={"PATH": "/usr/bin:/bin", "TOKEN": "t0k"})
+    capture_of("sleep", "0.1", capture=capture, env={"PATH": "/usr/bin:/bin", "TOKEN": "t0k"})
     assert any(b'"kind":"exec"' in content for content in seen)
     assert not [content for content in seen if b"hunter2" in content or b"t0k" in content]
 

@@ -1,4 +1,4 @@
-"""The spool: what was put in comes out again, nobody else can read it, and a crash or a full disk costs only the rest."""
+"""The spool: what was put in comes out again, nobody else can read it, and a crash or a full disk costs no more."""
 
 from __future__ import annotations
 

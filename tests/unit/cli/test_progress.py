@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
+import pty
+import struct
+import sys
+import termios
 from collections.abc import Callable
 
 import pyte
@@ -85,7 +91,9 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Make:
         screen, clock = Terminal(before), Clock()
         monkeypatch.setattr(module, "_size_of", lambda _: screen.size)
         monkeypatch.setattr(module, "_in_foreground", lambda _: screen.foreground)
-        return screen, clock, Progress(screen.fd, clock)
+        line = Progress(screen.fd, clock)
+        line.tick(0)  # the command runs
+        return screen, clock, line
 
     return make
 
@@ -224,9 +232,10 @@ def test_the_screen_is_what_it_would_be_without_it(before: str, late: str, after
         patch.setattr(module, "_size_of", lambda _: screen.size)
         patch.setattr(module, "_in_foreground", lambda _: True)
         line = Progress(screen.fd, clock)
-        for _ in range(2):
-            clock.now += 1
+        for _ in range(3):
             line.tick(0)
+            clock.now += 1
+        assert screen.bottom().startswith("gotrace: ")
         screen.says(late)
         line.tick(1)
         screen.says(after)
@@ -252,3 +261,35 @@ def test_what_reads_the_commands_output_may_write_to_the_terminal_itself(
     terminal("")
     monkeypatch.setattr(module, "_is_pipe", lambda fd: fd == 1)
     assert progress(quiet=False, environ={"TERM": "xterm"}) is None
+
+
+ON_A_TERMINAL = """
+import sys
+from gotrace.cli.progress import progress
+line = progress(quiet=False, environ={"TERM": "xterm"})
+line._clock = iter(range(100)).__next__
+print("$ gotrace build")
+for _ in range(3):
+    line.tick(0)
+print("# example.com/hello")
+line.tick(1)
+print("bye")
+"""
+
+
+def test_on_a_real_terminal() -> None:
+    """A pseudoterminal that is the controlling one of its session, as a shell's is."""
+    child, master = pty.fork()
+    if child == 0:
+        fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
+        os.execv(sys.executable, [sys.executable, "-c", ON_A_TERMINAL])
+    raw = b""
+    with contextlib.suppress(OSError):  # EIO: the other side is closed
+        while part := os.read(master, 65536):
+            raw += part
+    os.close(master)
+    assert os.waitpid(child, 0)[1] == 0
+    screen = Terminal(raw.decode().replace("\r\n", "\n"))
+    assert b"gotrace: 0 packages, 2 s" in raw
+    assert screen.lines() == ["$ gotrace build", "# example.com/hello", "bye"]
+    assert screen.screen.margins is None

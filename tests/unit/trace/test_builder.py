@@ -112,8 +112,17 @@ def test_a_child_belongs_to_the_image_that_forked_it_not_to_a_later_one() -> Non
         story.execs(1, "go build")
         story.execs(2, "sleep 1")
         story.exits(2)
-    shell, _go, sleep = story.trace().spans
+    shell, go, sleep = story.trace().spans
     assert sleep.parent is shell
+    assert shell.end_ns == go.start_ns
+
+
+def test_a_child_s_exec_does_not_end_its_parent_s_image() -> None:
+    story = Story()
+    story.execs(1, "sh x")
+    story.forks(1, 2)
+    story.execs(2, "sleep 1")
+    assert [span.end_ns for span in story.trace().spans] == [None, None]
 
 
 def test_an_exec_by_another_thread_than_the_first_is_the_process_s_next_image() -> None:

@@ -180,6 +180,12 @@ def test_clang_tells_its_target_to_its_parts_and_only_for_that_run() -> None:
     assert _compiler(story, 4).target == "aarch64-linux-gnu"
 
 
+def test_gcc_has_one_target_whatever_its_arguments_say() -> None:
+    story = Story()
+    story.runs(2, "aarch64-linux-gnu-gcc --target=x86_64-linux-gnu -c x.c", status=1)
+    assert _compiler(story).target == "aarch64-linux-gnu"
+
+
 def test_a_relative_path_is_seen_from_where_it_was_run() -> None:
     story = Story()
     story.runs(2, "./tools/gcc -c x.c", cwd="/home/u/mini")

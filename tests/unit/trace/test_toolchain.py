@@ -82,6 +82,17 @@ def test_a_package_main_gets_its_import_path_from_where_its_files_lie() -> None:
     assert [span.package for span in story.trace().spans] == [None, "ex/mini", "ex/mini"]
 
 
+def test_the_external_test_package_does_not_give_its_name_to_the_folder() -> None:
+    compile_ = f"{TOOLS}/compile -o {WORK}/b009/_pkg_.a -p ex/mini/sub_test -pack /home/u/mini/sub/ext_test.go"
+    story = Story()
+    with story.process(1, "go test ./sub"):
+        story.runs(2, compile_, parent=1)
+        story.runs(3, go126.CGO, parent=1)
+        story.runs(4, "pkg-config --cflags -- zlib", parent=1, cwd="/home/u/mini/sub")
+    packages = [span.package for span in story.trace().spans]
+    assert packages == [None, "ex/mini/sub_test", "ex/mini/sub", "ex/mini/sub"]
+
+
 def test_what_a_test_starts_belongs_to_no_package() -> None:
     story = Story()
     with story.process(1, "go test ./sub", cwd="/home/u/mini"):
@@ -99,6 +110,7 @@ def test_what_a_test_starts_belongs_to_no_package() -> None:
         (["-o", f"{WORK}/b003/_pkg_.a"], f"{WORK}/b003"),
         ([f"-o{WORK}/b003/_cgo_1.o"], f"{WORK}/b003"),
         ([f"-ffile-prefix-map={WORK}/b003=/tmp/go-build"], f"{WORK}/b003"),
+        ([f"-fdebug-prefix-map=/src={WORK}/b003"], f"{WORK}/b003"),
         (["-trimpath", f"{WORK}/b012=>"], f"{WORK}/b012"),
         (["-I", f"{WORK}/b1234/"], f"{WORK}/b1234"),
         (["-o", "/home/u/my tmp/go-build7/b001/exe/a.out"], "/home/u/my tmp/go-build7/b001"),

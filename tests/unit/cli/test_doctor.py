@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gotrace.capture import spool
+from gotrace.host import kernel, toolchain
+from gotrace.host.check import Check
+from tests.unit.cli.conftest import Gotrace
+
+
+@pytest.fixture(autouse=True)
+def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kernel, "checks", lambda: [Check("kernel BTF", True, "/sys/kernel/btf/vmlinux")])
+    monkeypatch.setattr(toolchain, "checks", lambda: [])
+    monkeypatch.setattr(spool, "leftover_spools", list)
+
+
+def test_nothing_lacks(gotrace: Gotrace) -> None:
+    assert gotrace("doctor") == (0, "ok    kernel BTF  /sys/kernel/btf/vmlinux\n", "")
+
+
+def test_a_lack_has_its_remedy_and_makes_the_exit_code_one(gotrace: Gotrace, monkeypatch: pytest.MonkeyPatch) -> None:
+    lack = Check("go", False, "not found in PATH", "apt-get install golang")
+    monkeypatch.setattr(toolchain, "checks", lambda: [lack, Check("ptrace scope", None, "unknown")])
+    done = gotrace("doctor")
+    assert done.code == 1
+    assert done.out.splitlines()[1:] == [
+        "LACK  go            not found in PATH",
+        "                    apt-get install golang",
+        "      ptrace scope  unknown",
+    ]
+    done = gotrace("doctor", "--json")
+    assert done.code == 1
+    assert json.loads(done.out)[1] == {
+        "name": "go",
+        "ok": False,
+        "detail": "not found in PATH",
+        "remedy": "apt-get install golang",
+    }
+
+
+def test_what_a_crash_left_can_be_reported(gotrace: Gotrace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "leftover_spools", lambda: [Path("/home/ada/7.spool")])
+    done = gotrace("doctor")
+    assert done.code == 0
+    assert "gotrace report /home/ada/7.spool" in done.out
