@@ -27,7 +27,7 @@ check: setup ## ruff and mypy only
 unit: setup ## the tests that need no root, no kernel feature and no Go
 	$(PY) -m pytest tests/unit tests/contract
 
-bench: ## measure against the bare command, strace and bear (takes an hour; ARGS=--quick for a look)
+bench: ## measure against the bare command, strace and bear (half an hour; ARGS=--quick for a look)
 	@tools/setup.sh bench
 	$(PY) -m bench.run $(ARGS)
 
@@ -35,5 +35,5 @@ docs: setup ## paste a fresh finding into the README
 	$(PY) tools/refresh_readme.py
 
 clean: ## remove what make made, but not what it installed on the system
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build bench/results
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis dist build
 	find gotrace tests bench tools -name __pycache__ -type d -prune -exec rm -rf {} +

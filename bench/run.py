@@ -1,6 +1,6 @@
 """`make bench`: measures gotrace against the bare command, strace and bear, and writes docs/performance.md.
 
-python -m bench.run [--quick] [--rounds N] [--only SECTION]... [--write]
+python -m bench.run [--quick] [--rounds N] [--only SECTION]... [--no-write]
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bench.table import place, write_between_markers
 from bench.workloads import ROOT, prepare
 
 PAGE = ROOT / "docs/performance.md"
-FULL = Plan(rounds=10, relinks=15, starts=15, builds=20)
+FULL = Plan(rounds=15, relinks=20, starts=15, builds=20)
 QUICK = Plan(rounds=2, relinks=3, starts=3, builds=2)
 
 

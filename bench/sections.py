@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from statistics import median
 from typing import NamedTuple
 
 from bench.builds import Comparison, Say, compare
@@ -36,10 +37,16 @@ def _bar(value: Estimate, bar: float) -> str:
 def _sides(title: str, comparison: Comparison) -> str:
     rows = []
     for name, costs in comparison.costs.items():
-        wall, cpu = comparison.wall(name), comparison.cpu(name)
-        seconds = sorted(cost.wall_s for cost in costs)[len(costs) // 2]
-        ratios = ["1", "1"] if name == BARE else [f"{wall:.3f}", f"{cpu:.3f}"]
-        rows.append([name, f"{seconds:.2f} s", *ratios])
+        seconds = f"{median(cost.wall_s for cost in costs):.2f} s"
+        if name == BARE:
+            rows.append([name, seconds, "1", "1"])
+            continue
+        rows.append([name, seconds, f"{comparison.wall(name):.3f}", f"{comparison.cpu(name):.3f}"])
+        if name == TRACED:
+            for what, startup in (("until the command's exit", True), ("the command alone", False)):
+                reached = median(run.command_s + startup * run.startup_s for run in comparison.traced)
+                ratio = comparison.wall_to_exit(startup=startup)
+                rows.append([f"{name}, {what}", f"{reached:.2f} s", f"{ratio:.3f}", ""])
     table = markdown(["variant", "wall, median", "wall by bare", "CPU by bare"], rows)
     return f"### {title} ({len(comparison.costs[BARE])} rounds)\n\n{table}"
 
@@ -54,14 +61,14 @@ def whole_builds(bench: Bench, plan: Plan, say: Say) -> str:
     with_start, without = comparison.wall_to_exit(startup=True), comparison.wall_to_exit(startup=False)
     report = comparison.exit_to_report()
     lost = sum(run.lost for run in traced)
-    events = sorted(run.events for run in traced)[len(traced) // 2]
+    events = median(run.events for run in traced)
     bars = markdown(
         ["`go build -a` under gotrace, warm", "measured", "bar", "met"],
         [
             ["wall until the command's exit, by bare", f"{with_start:.3f}", "1.06", _bar(with_start, 1.06)],
             ["the same without start-up", f"{without:.3f}", "1.03", _bar(without, 1.03)],
             ["from the command's exit to the report's end", f"{report:.2f} s", "0.5 s", _bar(report, 0.5)],
-            [f"events lost in {len(traced)} builds of {events:,} events", str(lost), "0", _met(lost == 0)],
+            [f"events lost in {len(traced)} builds of {events:,.0f} events", str(lost), "0", _met(lost == 0)],
         ],
     )
     return _sides("Whole build: `go build -a` of a cgo program", comparison) + "\n" + bars

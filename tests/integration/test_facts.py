@@ -84,8 +84,7 @@ def after_go(line: str, folder: Path, *, status: int = 0, **changes: str) -> dic
     """Facts by "name subject" after a go command that is told, not run."""
     env = environment(**changes)
     story = Story()
-    argv = line.split()
-    pid = story.starts(*argv, path=program("go"), env=env, cwd=str(folder))
+    pid = story.starts(*line.split(), path=program("go"), env=env, cwd=str(folder))
     story.ends(pid, status=status)
     found = facts(story.events, folder, env, failed=status != 0)
     return {f"{fact.name} {fact.subject}".strip(): dict(fact.data) for fact in found}
@@ -200,6 +199,18 @@ def test_the_compiler_behind_ccache_is_asked(tmp_path: Path) -> None:
     story.ends(story.starts("gcc", "-c", "x.c", path=f"{tmp_path}/gcc"))
     (data,) = (fact.data for fact in facts(story.events, tmp_path, env) if fact.name == "compiler")
     assert (data["wrapper"], data["resolved"]) == (["ccache"], str(Path(gcc).resolve()))
+
+
+def test_a_program_that_takes_the_question_for_an_order_leaves_nothing_behind(tmp_path: Path) -> None:
+    compiler = tmp_path / "bin" / "cc"
+    compiler.parent.mkdir()
+    compiler.write_text("#!/bin/sh\ntouch a.out\necho strange-machine\n")
+    compiler.chmod(0o755)
+    story = Story()
+    story.runs([str(compiler), "x.c"], cwd=str(tmp_path))
+    (fact,) = (one for one in facts(story.events, tmp_path, environment()) if one.name == "compiler")
+    assert fact.data["target"] == "strange-machine"
+    assert [path.name for path in tmp_path.rglob("*")] == ["bin", "cc"]
 
 
 def test_the_library_that_is_there_only_for_running_programs(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ The sorts of facts are listed in docs/architecture.md ("Facts").
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 
 from gotrace.capture.facts.asker import Asker, NoAnswerError
 from gotrace.capture.facts.builds import GoBuild, go_builds
@@ -61,14 +61,14 @@ class _Inquiry:
     def __init__(self, processes: Processes, env: Mapping[str, str], cwd: str, seconds: float) -> None:
         self._processes = processes
         self._env = env
-        # The folder may be gone by now; a compiler can be asked anywhere.
-        self._cwd = cwd if Path(cwd).is_absolute() and Path(cwd).is_dir() else "/"
+        self._cwd = cwd or "/"
         self._asker = Asker(seconds)
 
     def ask(self, failed: bool) -> Iterator[Found]:
-        drivers = dict(list(executed_drivers(self._processes, self._env, self._cwd).items())[:_MOST_DRIVERS])
+        drivers = dict(list(executed_drivers(self._processes, self._env).items())[:_MOST_DRIVERS])
         builds = list(go_builds(self._processes, self._env, self._cwd))
-        with ThreadPoolExecutor(_WORKERS) as pool:
+        # Compilers are asked in an empty folder: one that takes a question for an order leaves its output there.
+        with tempfile.TemporaryDirectory(prefix="gotrace-") as self._empty, ThreadPoolExecutor(_WORKERS) as pool:
             answers: list[Future[list[Found]]] = []
             for group in _same_question(builds)[:_MOST_BUILDS]:
                 answers.append(pool.submit(self._about_build, group, drivers))
@@ -90,7 +90,7 @@ class _Inquiry:
         if matters(build, goenv):
             facts += self._about_packages(build, goenv)
         driver = self._named_driver(build, goenv)
-        if driver and driver not in drivers:
+        if driver and not any((driver.path, driver.selection) == (one.path, one.selection) for one in drivers):
             facts += self._about_driver(driver, build.pid, build.env)
         return facts
 
@@ -109,7 +109,7 @@ class _Inquiry:
 
     def _about_driver(self, driver: Driver, pid: int, env: Mapping[str, str]) -> list[Found]:
         try:
-            return [ask_compiler(self._asker, driver, env, self._cwd, pid)]
+            return [ask_compiler(self._asker, driver, env, self._empty, pid)]
         except NoAnswerError as error:
             return [unanswered("compiler", compiler_question(driver), error, pid)]
 

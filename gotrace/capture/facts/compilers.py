@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,6 +18,10 @@ from gotrace.events.tools import Role
 LAUNCHERS = frozenset({"ccache", "sccache", "distcc", "icecc", "gomacc"})
 """Programs that run a compiler for somebody: as the first word of CC, or as a symlink with the compiler's name."""
 
+_WORDS_IN_FRONT = 4
+"""`python3 -m ziglang cc`: no wrapper has more words in front of the compiler's own arguments."""
+
+_SELECTS = re.compile(r"-target|-mx?32")
 _PYTHON = re.compile(r"python[\d.]*")
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)*")
 _IN_PARENTHESES = re.compile(r"\([^)]*\)")
@@ -40,32 +44,45 @@ class Driver:
     """Path of the compiler proper; None where only its wrapper is known."""
 
 
-def executed_drivers(processes: Processes, env: Mapping[str, str], cwd: str) -> dict[Driver, Image]:
-    """Every distinct compiler that ran, with the first process that was one."""
+def executed_drivers(processes: Processes, env: Mapping[str, str]) -> dict[Driver, Image]:
+    """Every distinct compiler that ran, with the first process that was one. `env` is that of the traced command."""
     drivers: dict[Driver, Image] = {}
+    seen: set[object] = set()
     for image in processes.images(Role.CC):
-        path = str(Path(real(image.exec.cwd or "") or cwd, real(image.exec.path)))
-        search = real((image.exec.env or {}).get("PATH") or "") or env.get("PATH")
-        driver = driver_of(path, [real(word) for word in image.argv], search)
-        if driver.wrapper and (seen := _compiler_behind(image)):
+        event, front = image.exec, image.argv[:_WORDS_IN_FRONT]
+        if front[1:2] == ("clang",):
+            continue  # zig runs itself as `zig clang`: the same compiler once more
+        selection = tuple(_selection(image.argv[1:]))
+        search = (event.env or {}).get("PATH")
+        call = (event.path, event.cwd, front, selection, search)
+        # A build calls one compiler hundreds of times; a look at the disk for each would be felt.
+        if call in seen:
+            continue
+        seen.add(call)
+        path = str(Path(real(event.cwd or "/"), real(event.path)))
+        search = real(search) if search else env.get("PATH")
+        driver = _driver(path, [real(word) for word in front], tuple(map(real, selection)), search)
+        if driver.wrapper and (behind := _compiler_behind(image)):
             launched = driver.wrapper[0] in LAUNCHERS
-            driver = replace(driver, proper=seen, front=(seen,) if launched else driver.front)
+            driver = replace(driver, proper=behind, front=(behind,) if launched else driver.front)
         drivers.setdefault(driver, image)
     return drivers
 
 
 def driver_of(path: str, argv: Sequence[str], search: str | None) -> Driver:
     """How to ask the compiler that was called as `argv` with the executable `path`; `search` is the PATH it had."""
+    return _driver(path, argv[:_WORDS_IN_FRONT], tuple(_selection(argv[1:])), search)
+
+
+def _driver(path: str, front: Sequence[str], selection: tuple[str, ...], search: str | None) -> Driver:
     name = Path(path).name
-    selection = tuple(_selection(argv[1:]))
-    if _PYTHON.fullmatch(name) and list(argv[1:3]) == ["-m", "ziglang"] and len(argv) > 3:
-        return Driver(path, (path, *argv[1:4]), (*argv[:3],), selection, None)
-    if name == "zig" and len(argv) > 1:
-        return Driver(path, (path, argv[1]), (), selection, path)
-    if name in LAUNCHERS and len(argv) > 1:
-        behind = shutil.which(argv[1], path=search)
-        front = (behind,) if behind else (path, argv[1])
-        return Driver(path, front, (name,), selection, behind)
+    if _PYTHON.fullmatch(name) and list(front[1:3]) == ["-m", "ziglang"] and len(front) > 3:
+        return Driver(path, (path, *front[1:4]), tuple(front[:3]), selection, None)
+    if name == "zig" and len(front) > 1:
+        return Driver(path, (path, front[1]), (), selection, path)
+    if name in LAUNCHERS and len(front) > 1:
+        behind = shutil.which(front[1], path=search)
+        return Driver(path, (behind,) if behind else (path, front[1]), (name,), selection, behind)
     launcher = Path(os.path.realpath(path)).name
     if launcher in LAUNCHERS:
         behind = _next_in_path(name, search)
@@ -120,8 +137,10 @@ def _ask_target(asker: Asker, driver: Driver, env: Mapping[str, str], cwd: str) 
     return target
 
 
-def _selection(arguments: Iterable[str]) -> Iterator[str]:
+def _selection(arguments: Sequence[str]) -> Iterator[str]:
     # -m64, which Go passes on every 64-bit system, selects nothing where it is known at all.
+    if not _SELECTS.search("\0".join(arguments)):
+        return  # the usual case; a link has thousands of arguments
     words = iter(arguments)
     for word in words:
         if word in ("-target", "--target"):

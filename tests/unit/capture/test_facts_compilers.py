@@ -88,24 +88,32 @@ def test_the_compiler_that_a_wrapper_was_seen_to_run_is_the_proper_one() -> None
     pid = story.starts("python3", "-m", "ziglang", "cc", "-c", "x.c", path="/usr/bin/python3")
     story.becomes(pid, "zig", "cc", "-c", "x.c", path="/lib/ziglang/zig")
     story.ends(pid)
-    drivers = executed_drivers(Processes(story.events), {"PATH": "/usr/bin"}, "/")
+    drivers = executed_drivers(Processes(story.events), {"PATH": "/usr/bin"})
     assert [(driver.path, driver.proper) for driver in drivers] == [
         ("/usr/bin/python3", "/lib/ziglang/zig"),
         ("/lib/ziglang/zig", "/lib/ziglang/zig"),
     ]
 
 
+def test_what_zig_runs_of_itself_is_no_other_compiler() -> None:
+    story = Story()
+    zig = story.starts("/lib/zig", "cc", "-target", "riscv64-linux-musl", "x.c")
+    story.starts("/lib/zig", "clang", "-target", "riscv64-unknown-linux5.10.0-musl", "x.c", parent=zig)
+    drivers = executed_drivers(Processes(story.events), {})
+    assert [driver.selection for driver in drivers] == [("-target", "riscv64-linux-musl")]
+
+
 def test_a_compiler_that_ran_a_hundred_times_is_asked_once() -> None:
     story = Story()
     for number in range(100):
         story.runs(["/usr/bin/gcc", "-m64", "-c", f"{number}.c"], cwd="/src")
-    assert len(executed_drivers(Processes(story.events), {}, "/")) == 1
+    assert len(executed_drivers(Processes(story.events), {})) == 1
 
 
 def test_a_relative_path_is_seen_from_the_folder_of_the_process() -> None:
     story = Story()
     story.runs(["./tools/gcc", "-c", "x.c"], cwd="/src")
-    assert [driver.path for driver in executed_drivers(Processes(story.events), {}, "/")] == ["/src/tools/gcc"]
+    assert [driver.path for driver in executed_drivers(Processes(story.events), {})] == ["/src/tools/gcc"]
 
 
 def test_the_compiler_that_cc_names_is_looked_up_in_path(tmp_path: Path) -> None:

@@ -56,5 +56,7 @@ def test_the_environment_that_an_ancestor_called_sudo_was_started_with(tmp_path:
     program = "from gotrace.capture.sudo import *; print(sorted(before_sudo()), removed_by_sudo())"
     script = f"unset CC; PATH=/changed; GOOS=arm '{sys.executable}' -c '{program}'; :"
     env = {"CC": "clang", "GOOS": "linux", "HOME": "/x", "PATH": os.environ["PATH"]}
+    if "PYTHONPATH" in os.environ:
+        env["PYTHONPATH"] = os.environ["PYTHONPATH"]
     done = subprocess.run([str(fake), "-c", script], env=env, capture_output=True, text=True, check=True)
     assert done.stdout == f"{sorted(env)} ['CC', 'GOOS', 'PATH']\n"

@@ -72,7 +72,15 @@ class Scene:
     @contextmanager
     def link(self, package: str = "ex/hello", status: int = 2) -> Iterator[int]:
         """A run of the linker."""
-        words = [f"{TOOLS}/link", "-o", f"{WORK}/b001/exe/a.out", "-importcfg", "x", "-extld=gcc", f"{WORK}/b001/_pkg_.a"]
+        words = [
+            f"{TOOLS}/link",
+            "-o",
+            f"{WORK}/b001/exe/a.out",
+            "-importcfg",
+            "x",
+            "-extld=gcc",
+            f"{WORK}/b001/_pkg_.a",
+        ]
         with self.run(1, words, status) as pid:
             yield pid
 

@@ -1,0 +1,300 @@
+"""Each rule on its real failure, by the real tracer; then on the fix, where it must be silent.
+
+GOTRACE_SAVE_RECORDINGS=FOLDER keeps the recordings: tests/recordings/ was made so, and the unit tests read them.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.conftest import GotraceBuild, Traced
+from tests.integration.projects import ADD, HEADER, LIBRARY, go_module, shared_library, with_stub
+
+Build = Callable[..., Traced]
+BUILD = ("go", "build", "-o", "app", ".")
+ARM64 = {"GOARCH": "arm64", "CGO_ENABLED": "1"}
+
+
+@pytest.fixture(scope="session")
+def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One build cache for all: what fails is never cached, and the standard library is compiled once."""
+    return tmp_path_factory.mktemp("go-build-cache")
+
+
+@pytest.fixture
+def path(tool: Callable[[str], str]) -> str:
+    """The folders of go, of the system's tools, and no other."""
+    tool("gcc")
+    return os.pathsep.join(dict.fromkeys([str(Path(tool("go")).parent), "/usr/bin", "/bin"]))
+
+
+@pytest.fixture
+def go_only(tmp_path: Path, tool: Callable[[str], str]) -> str:
+    """A PATH in which there is go, and no C compiler."""
+    folder = tmp_path / "go-only"
+    folder.mkdir()
+    (folder / "go").symlink_to(Path(tool("go")).resolve())
+    return str(folder)
+
+
+@pytest.fixture
+def build(gotrace_build: GotraceBuild, warm_cache: Path, path: str, request: pytest.FixtureRequest) -> Build:
+    """`gotrace build` with the shared cache; `save` names the recording to keep."""
+
+    def run(
+        folder: Path, env: Mapping[str, str] | None = None, command: Sequence[str] = BUILD, save: str = ""
+    ) -> Traced:
+        traced = gotrace_build(command, folder, {"GOCACHE": str(warm_cache), "PATH": path, **(env or {})})
+        if save and (keep := os.environ.get("GOTRACE_SAVE_RECORDINGS")):
+            subprocess.run(
+                ["zstd", "-q", "-f", "-19", traced.recording, "-o", Path(keep) / f"{save}.gotrace.zst"], check=True
+            )
+        return traced
+
+    return run
+
+
+def only_finding(traced: Traced, name: str) -> dict[str, Any]:
+    """The first finding, which must be this one; and there is no second root cause."""
+    assert traced.findings == [name], f"gotrace said:\n{traced.stderr}"
+    return traced.finding(name)
+
+
+def printed_command(finding: Mapping[str, Any], word: str) -> list[str]:
+    """The command of the first fix that contains a word."""
+    commands = [fix["command"] for fix in finding["fix"] if fix["command"] and word in " ".join(fix["command"])]
+    assert commands, f"no fix with {word}: {finding['fix']}"
+    return list(commands[0])
+
+
+def assert_clean(traced: Traced) -> None:
+    assert (traced.exit, traced.findings) == (0, []), f"gotrace said:\n{traced.stderr}"
+    assert traced.report["lost"] == []
+    assert traced.report["not_evaluated"] == []
+
+
+class TestWrongTargetCompiler:
+    def test_the_hosts_compiler_in_a_cross_build(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+
+        failed = build(project, ARM64, save="wrong-target-compiler")
+
+        assert failed.exit == 1
+        finding = only_finding(failed, "wrong-target-compiler")
+        assert "linux/arm64" in finding["message"]
+        assert "x86_64-linux-gnu" in finding["message"]
+        assert any("execve(" in evidence["text"] for evidence in finding["evidence"])
+        command = printed_command(finding, "CC=")
+        assert command == ["env", "CGO_ENABLED=1", "GOARCH=arm64", "CC=aarch64-linux-gnu-gcc", *BUILD]
+
+        assert_clean(build(project, command=command, save="wrong-target-compiler.fixed"))
+
+    def test_a_cross_compiler_in_a_native_build(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+        cross = {"CC": "aarch64-linux-gnu-gcc", "CGO_ENABLED": "1"}
+
+        finding = only_finding(build(project, cross, save="cross-compiler-in-native-build"), "wrong-target-compiler")
+
+        assert "aarch64-linux-gnu" in finding["message"]
+        assert_clean(build(project, command=printed_command(finding, "CC=")))
+
+    def test_a_compiler_for_linux_in_a_build_for_windows(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+
+        finding = only_finding(build(project, {"GOOS": "windows", "CGO_ENABLED": "1"}), "wrong-target-compiler")
+
+        assert "windows/amd64" in finding["message"]
+        assert "CC=x86_64-w64-mingw32-gcc" in printed_command(finding, "CC=")
+
+
+class TestMissingTargetHeaders:
+    @pytest.mark.root
+    def test_a_cross_compiler_without_its_c_library(self, build: Build, tmp_path: Path) -> None:
+        if os.geteuid() != 0:
+            pytest.skip("hiding a folder needs root")
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+        env = {**ARM64, "CC": "aarch64-linux-gnu-gcc"}
+        hide = "mount -t tmpfs none /usr/aarch64-linux-gnu/include && exec go build -o app ."
+
+        failed = build(project, env, ("unshare", "-m", "sh", "-c", hide), save="missing-target-headers")
+
+        finding = only_finding(failed, "missing-target-headers")
+        assert printed_command(finding, "install")[-1] == "libc6-dev-arm64-cross"
+        # With the package there, as it is on this machine, the same build passes.
+        assert_clean(build(project, env, save="missing-target-headers.fixed"))
+
+    def test_32_bit_headers_on_a_64_bit_machine(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+
+        finding = only_finding(build(project, {"GOARCH": "386", "CGO_ENABLED": "1"}), "missing-target-headers")
+
+        assert printed_command(finding, "install")[-1] == "gcc-multilib"
+
+
+class TestCompilerNotFound:
+    def test_no_compiler_in_path(self, build: Build, tmp_path: Path, go_only: str) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+        env = {"PATH": go_only, "CGO_ENABLED": "1"}
+
+        failed = build(project, env, save="compiler-not-found")
+
+        finding = only_finding(failed, "compiler-not-found")
+        assert finding["process"]["role"] in {"cgo", "go"}
+        assert any(f'"{go_only}/gcc"' in evidence["text"] for evidence in finding["evidence"])
+        assert "gcc" in printed_command(finding, "install")
+        assert_clean(build(project, {"CGO_ENABLED": "1"}, save="compiler-not-found.fixed"))
+
+    @pytest.mark.parametrize("cc", ["no-such-cc", "/opt/nowhere/bin/gcc"])
+    def test_cc_names_what_is_not_there(self, build: Build, tmp_path: Path, cc: str) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+
+        finding = only_finding(build(project, {"CC": cc, "CGO_ENABLED": "1"}), "compiler-not-found")
+
+        assert cc in finding["message"]
+
+    def test_a_compiler_script_whose_interpreter_is_missing(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+        script = tmp_path / "mycc"
+        script.write_text('#!/opt/nowhere/sh\nexec gcc "$@"\n')
+        script.chmod(0o755)
+
+        finding = only_finding(build(project, {"CC": str(script), "CGO_ENABLED": "1"}), "compiler-not-found")
+
+        assert "interpreter" in finding["message"]
+
+
+class TestMissingHeader:
+    def test_a_header_that_is_nowhere(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": HEADER.format()})
+
+        failed = build(project, save="missing-header")
+
+        finding = only_finding(failed, "missing-header")
+        assert "foo/foo.h" in finding["message"]
+        assert "main.go:3" in finding["message"]
+        (project / "include" / "foo").mkdir(parents=True)
+        (project / "include" / "foo" / "foo.h").write_text("")
+        assert_clean(build(project, {"CGO_CFLAGS": f"-I{project}/include"}, save="missing-header.fixed"))
+
+    def test_the_package_that_has_it_is_named(self, build: Build, tmp_path: Path) -> None:
+        assert not Path("/usr/include/leveldb/c.h").exists(), "this test needs a machine without libleveldb-dev"
+        source = HEADER.format().replace("foo/foo.h", "leveldb/c.h")
+        project = go_module(tmp_path / "app", {"main.go": source})
+
+        finding = only_finding(build(project, save="missing-header-of-a-package"), "missing-header")
+
+        assert printed_command(finding, "install")[-1] == "libleveldb-dev"
+
+
+class TestMissingLibrary:
+    def test_a_library_that_is_nowhere(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": LIBRARY})
+
+        finding = only_finding(build(project, save="missing-library"), "missing-library")
+
+        assert "-lfoo" in finding["message"]
+        shared_library(tmp_path / "lib", "libfoo.so")
+        assert_clean(build(project, {"CGO_LDFLAGS": f"-L{tmp_path}/lib"}, save="missing-library.fixed"))
+
+    def test_only_the_run_time_library_is_there(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": LIBRARY})
+        library = shared_library(tmp_path / "lib", "libfoo.so.1")
+        env = {"CGO_LDFLAGS": f"-L{tmp_path}/lib"}
+
+        finding = only_finding(build(project, env, save="missing-library-development-link"), "missing-library")
+
+        assert "libfoo.so.1" in finding["message"]
+        link = printed_command(finding, "ln")
+        subprocess.run(link, check=True)
+        assert (library.parent / "libfoo.so").resolve() == library
+        assert_clean(build(project, env))
+
+
+class TestCgoDisabled:
+    def test_a_cross_build_turns_cgo_off(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+
+        failed = build(project, {"GOARCH": "arm64"}, save="cgo-disabled-by-cross-build")
+
+        assert failed.exit == 1
+        finding = only_finding(failed, "cgo-disabled")
+        assert "main.go" in finding["message"]
+        assert_clean(build(project, command=printed_command(finding, "CC="), save="cgo-disabled-by-cross-build.fixed"))
+
+    def test_a_missing_compiler_ships_the_stub(self, build: Build, tmp_path: Path, go_only: str) -> None:
+        project = with_stub(tmp_path / "app")
+
+        shipped = build(project, {"PATH": go_only}, save="cgo-disabled-by-missing-compiler")
+
+        assert shipped.exit == 0
+        finding = only_finding(shipped, "cgo-disabled")
+        assert finding["severity"] == "warning"
+        assert "ex/app/store" in finding["message"]
+        assert_clean(build(project, {"CGO_ENABLED": "1"}, save="cgo-disabled-by-missing-compiler.fixed"))
+
+    def test_a_user_who_turned_it_off_meant_it(self, build: Build, tmp_path: Path, go_only: str) -> None:
+        project = with_stub(tmp_path / "app")
+
+        assert_clean(build(project, {"CGO_ENABLED": "0", "PATH": go_only}, save="cgo-turned-off-on-purpose"))
+
+    def test_turned_off_on_purpose_and_nothing_left_to_build(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+
+        assert build(project, {"CGO_ENABLED": "0"}).findings == []
+
+    def test_the_standard_library_without_cgo_is_no_loss(self, build: Build, tmp_path: Path, go_only: str) -> None:
+        source = 'package main\n\nimport "net"\n\nfunc main() { println(net.IPv4len) }\n'
+        project = go_module(tmp_path / "app", {"main.go": source})
+
+        assert_clean(build(project, {"PATH": go_only}))
+
+
+class TestHealthyBuilds:
+    """None of these may raise a finding."""
+
+    def test_cold_with_everything_compiled(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+        cold = build(project, {"GOCACHE": str(tmp_path / "cold")}, save="healthy-cold")
+        assert_clean(cold)
+        assert cold.report["counts"]["execs"] > 200
+
+    def test_warm_then_cached(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+        assert_clean(build(project))
+        assert_clean(build(project))
+
+    @pytest.mark.parametrize(
+        "command",
+        [("go", "test", "./..."), ("go", "vet", "./..."), ("go", "run", "."), ("go", "list", "-export", "./...")],
+        ids=" ".join,
+    )
+    def test_other_go_commands(self, build: Build, tmp_path: Path, command: tuple[str, ...]) -> None:
+        test = 'package main\n\nimport "testing"\n\nfunc TestNothing(t *testing.T) {}\n'
+        assert_clean(build(go_module(tmp_path / "app", {"main.go": ADD, "a_test.go": test}), command=command))
+
+    @pytest.mark.parametrize("mode", ["c-shared", "c-archive", "pie"])
+    def test_build_modes(self, build: Build, tmp_path: Path, mode: str) -> None:
+        source = ADD.replace("func main", "//export Answer\nfunc Answer() int { return 42 }\n\nfunc main")
+        source = source.replace("static int add", "static inline int add")
+        project = go_module(tmp_path / "app", {"main.go": source})
+        assert_clean(build(project, command=("go", "build", f"-buildmode={mode}", "-o", "out", ".")))
+
+    def test_through_make_and_a_shell(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD, "Makefile": "all:\n\tgo build -o app .\n"})
+        assert_clean(build(project, command=("make", "-s")))
+
+    def test_ccache_in_front(self, build: Build, tmp_path: Path, tool: Callable[[str], str]) -> None:
+        tool("ccache")
+        folder = tmp_path / "wrappers"
+        folder.mkdir()
+        (folder / "gcc").symlink_to(shutil.which("ccache") or "")
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+        env = {"PATH": f"{folder}:{os.environ['PATH']}", "CCACHE_DIR": str(tmp_path / "ccache")}
+        assert_clean(build(project, env))

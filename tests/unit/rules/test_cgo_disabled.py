@@ -1,0 +1,170 @@
+"""cgo-disabled: nobody said CGO_ENABLED=0, and C parts are missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.rules.scenes import PATH, Scene, healthy, lines, proof
+
+EXCLUDED = "package ex/s24: build constraints exclude all Go files in /home/u/hello\n"
+
+
+def test_a_cross_build_turns_cgo_off_and_fails() -> None:
+    scene = Scene(env={"GOARCH": "arm64"})
+    scene.story.writes(1, EXCLUDED)
+    scene.go_env(GOARCH="arm64", CGO_ENABLED="0")
+    scene.lost_package("ex/s24", files=["main.go"], others=0)
+
+    finding = scene.finding("cgo-disabled")
+
+    assert finding.severity == "error"
+    assert finding.message == (
+        "cgo is off by default in a build for linux/arm64 on linux/amd64, and CGO_ENABLED is not set, so no Go file of "
+        'ex/s24 was left to build (import "C" at main.go:7:8).'
+    )
+    assert lines(finding) == [
+        "env CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc go build .",
+        "apt-get install -y gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+        "env CGO_ENABLED=0 GOARCH=arm64 go build .",
+    ]
+
+
+def test_a_cross_build_ships_the_stub() -> None:
+    scene = Scene(env={"GOARCH": "arm64"}, tools={"CGO_ENABLED": "0"}, status=0)
+    with scene.run(1, "compile -p ex/s44/storage -importcfg x stub.go"):
+        pass
+    scene.lost_package("ex/s44/storage", files=["sqlite_cgo.go"], others=1)
+
+    finding = scene.finding("cgo-disabled")
+
+    assert finding.severity == "warning"
+    assert "ex/s44/storage was built without its C part" in finding.message
+
+
+def test_cc_alone_does_not_turn_cgo_on() -> None:
+    env = {"GOARCH": "arm64", "CC": "aarch64-linux-gnu-gcc"}
+    scene = Scene(env=env)
+    scene.go_env(GOARCH="arm64", CGO_ENABLED="0", CC="aarch64-linux-gnu-gcc")
+    scene.lost_package("ex/s24", files=["main.go"], others=0)
+
+    finding = scene.finding("cgo-disabled")
+
+    assert lines(finding)[0] == "env CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc go build ."
+    assert "does not do that" in finding.fix[0].text
+
+
+@pytest.mark.parametrize(("status", "others", "severity"), [(1, 0, "error"), (0, 1, "warning")])
+def test_a_missing_compiler_turns_cgo_off(status: int, others: int, severity: str) -> None:
+    scene = Scene(status=status)
+    scene.searches(1, "gcc")
+    scene.go_env(CGO_ENABLED="0")
+    scene.lost_package("ex/s44/storage", files=["sqlite_cgo.go"], others=others)
+
+    finding = scene.finding("cgo-disabled")
+
+    assert finding.severity == severity
+    assert "The C compiler gcc is in none of the 4 folders of PATH" in finding.message
+    assert '"/usr/bin/gcc"' in proof(finding)
+    assert lines(finding) == [
+        "apt-get install -y gcc libc6-dev",
+        "env CGO_ENABLED=1 go build .",
+        "env CGO_ENABLED=0 go build .",
+    ]
+
+
+def test_names_that_only_the_lost_files_define() -> None:
+    scene = Scene(env={"GOARCH": "arm64"}, tools={"GOARCH": "arm64", "CGO_ENABLED": "0"})
+    with scene.run(1, "compile -p main -importcfg x main.go", 2) as compile_:
+        scene.story.writes(compile_, "./main.go:5:2: undefined: storage.Open\n")
+    scene.lost_package("ex/storage", files=["cgo.go"], others=1)
+
+    assert scene.finding("cgo-disabled").severity == "error"
+
+
+def test_many_packages_are_one_finding() -> None:
+    scene = Scene(env={"GOARCH": "arm64"}, status=0)
+    scene.go_env(GOARCH="arm64", CGO_ENABLED="0")
+    for number in range(5):
+        scene.lost_package(f"ex/p{number}", files=["c.go"], others=1)
+
+    assert "ex/p0, ex/p1, ex/p2 and 2 more" in scene.finding("cgo-disabled").message
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_never_where_the_user_said_so(status: int) -> None:
+    scene = Scene(env={"GOARCH": "arm64", "CGO_ENABLED": "0"}, status=status)
+    scene.go_env(GOARCH="arm64", CGO_ENABLED="0")
+    scene.lost_package("ex/s24", files=["main.go"], others=status ^ 1)
+
+    assert scene.findings() == []
+
+
+def test_never_where_go_env_w_said_so() -> None:
+    scene = Scene(status=0)
+    values = {"GOOS": "linux", "GOARCH": "amd64", "GOHOSTOS": "linux", "GOHOSTARCH": "amd64", "CGO_ENABLED": "0"}
+    scene.story.fact("goenv", "/usr/local/go/bin/go", values=values, written=["CGO_ENABLED"], pid=1)
+    scene.lost_package("ex/s24", files=["main.go"], others=1)
+
+    assert scene.findings() == []
+
+
+def test_a_cross_build_of_pure_go_is_well() -> None:
+    scene = Scene(env={"GOARCH": "arm64"}, status=0)
+    scene.go_env(GOARCH="arm64", CGO_ENABLED="0")
+
+    assert scene.findings() == []
+
+
+def test_a_slim_image_without_gcc_builds_pure_go() -> None:
+    scene = Scene(status=0)
+    scene.searches(1, "gcc")
+    scene.go_env(CGO_ENABLED="0")
+
+    assert scene.findings() == []
+
+
+def test_packages_of_the_standard_library_have_go_code_for_all() -> None:
+    scene = Scene(env={"GOARCH": "arm64"}, status=0)
+    scene.go_env(GOARCH="arm64", CGO_ENABLED="0")
+    scene.story.fact("gopackage", "net", standard=True, cgo_files=["cgo_linux.go"], other_files=40, pid=1)
+
+    assert scene.findings() == []
+
+
+def test_files_that_cgo_would_not_compile_either() -> None:
+    """Excluded by a tag of their own: CGO_ENABLED=1 would not bring them back."""
+    scene = Scene(env={"GOARCH": "arm64"}, status=0)
+    scene.go_env(GOARCH="arm64", CGO_ENABLED="0")
+    scene.story.fact(
+        "gopackage", "ex/p", standard=False, cgo_files=[], ignored_cgo_files=["x.go"], other_files=1, pid=1
+    )
+
+    assert scene.findings() == []
+
+
+def test_facts_of_another_go_command() -> None:
+    scene = Scene(env={"GOARCH": "arm64"}, status=0)
+    scene.go_env(GOARCH="arm64", CGO_ENABLED="0")
+    scene.story.fact("gopackage", "ex/p", standard=False, cgo_files=["c.go"], other_files=1, pid=77)
+
+    assert scene.findings() == []
+
+
+def test_an_unanswered_question_is_not_clean() -> None:
+    scene = Scene(env={"GOARCH": "arm64"}, status=0)
+    scene.go_env(GOARCH="arm64", CGO_ENABLED="0")
+    scene.story.fact("probe_failed", "go list -e -deps", about="gopackage", reason="no answer within 5 s")
+
+    (undecided,) = scene.diagnosis().not_evaluated
+
+    assert undecided.name == "cgo-disabled"
+    assert undecided.reason == "go list -e -deps failed: no answer within 5 s"
+
+
+def test_the_fix_is_silent() -> None:
+    env = {"CGO_ENABLED": "1"}
+    scene = Scene(env=env, tools=env, status=0)
+    scene.searches(1, "gcc", PATH[:2])
+    healthy(scene)
+
+    assert scene.findings() == []

@@ -1,0 +1,219 @@
+"""compiler-not-found: Go looks for a compiler with stat(2) and never starts what is not there."""
+
+from __future__ import annotations
+
+from errno import EACCES, ENOENT, ENOEXEC
+
+import pytest
+
+from tests.unit.rules.scenes import ALPINE, PATH, Scene, healthy, lines, proof
+
+CGO_ON = {"CGO_ENABLED": "1"}
+NOT_FOUND = 'cgo: C compiler "{0}" not found: exec: "{0}": executable file not found in $PATH\n'
+
+
+def cgo_finds_none(scene: Scene, name: str = "gcc", package: str = "runtime/cgo") -> None:
+    scene.searches(1, name)
+    with scene.cgo(package) as cgo:
+        scene.searches(cgo, name)
+        scene.story.writes(cgo, NOT_FOUND.format(name))
+
+
+def test_no_gcc_in_path() -> None:
+    scene = Scene(env=CGO_ON, tools=CGO_ON)
+    cgo_finds_none(scene)
+
+    finding = scene.finding("compiler-not-found")
+
+    assert finding.message == (
+        "The C compiler gcc is in none of the 4 folders of PATH, where cgo looked for it (needed by package runtime/cgo)."
+    )
+    assert "execve" not in proof(finding)
+    assert '"/usr/bin/gcc"' in proof(finding)
+    assert "executable file not found in $PATH" in proof(finding)
+    assert lines(finding) == ["apt-get install -y gcc libc6-dev"]
+
+
+def test_its_fix_is_silent() -> None:
+    scene = Scene(env=CGO_ON, tools=CGO_ON, status=0)
+    scene.searches(1, "gcc", PATH[:2])
+    with scene.cgo("runtime/cgo", 0) as cgo:
+        scene.searches(cgo, "gcc", PATH[:2])
+
+    assert scene.findings() == []
+
+
+def test_twelve_packages_are_one_finding() -> None:
+    scene = Scene(env=CGO_ON, tools=CGO_ON)
+    for number in range(12):
+        cgo_finds_none(scene, package=f"ex/p{number}")
+
+    assert "gcc" in scene.finding("compiler-not-found").message
+
+
+def test_without_the_words_all_folders_of_path_decide() -> None:
+    scene = Scene(env=CGO_ON, tools=CGO_ON)
+    with scene.cgo("runtime/cgo") as cgo:
+        scene.searches(cgo, "gcc")
+
+    assert scene.finding("compiler-not-found").confidence == 1.0
+
+
+def test_found_in_the_last_folder() -> None:
+    """cgo failed for another reason; the folders before the right one failed as always."""
+    scene = Scene(env=CGO_ON, tools=CGO_ON)
+    with scene.cgo("ex/hello") as cgo:
+        scene.searches(cgo, "gcc", PATH[:-1])
+        scene.story.writes(cgo, "a.go:3:2: could not determine what C.f refers to\n")
+
+    assert scene.findings() == []
+
+
+def test_gccgo_is_looked_for_by_every_go_command() -> None:
+    scene = Scene(env=CGO_ON, tools=CGO_ON)
+    scene.searches(1, "gccgo")
+    scene.story.writes(1, "./main.go:3:2: undefined: x\n")
+
+    assert scene.findings() == []
+
+
+def test_a_pure_go_build_may_lack_gcc_and_fail_for_its_own_reason() -> None:
+    scene = Scene(env=CGO_ON, tools=CGO_ON)
+    scene.searches(1, "gcc")
+    scene.story.writes(1, "./main.go:3:2: undefined: x\n")
+
+    assert scene.findings() == []
+
+
+def test_cc_names_what_is_not_installed() -> None:
+    env = {"CC": "clang"}
+    scene = Scene(env=env, tools=env)
+    cgo_finds_none(scene, "clang")
+
+    finding = scene.finding("compiler-not-found")
+
+    assert "clang (CC=clang)" in finding.message
+    assert lines(finding) == ["apt-get install -y clang libc6-dev", "env CC=gcc go build ."]
+
+
+def test_the_cross_compiler_is_not_installed() -> None:
+    env = {"GOARCH": "arm64", "CGO_ENABLED": "1", "CC": "aarch64-linux-gnu-gcc"}
+    scene = Scene(env=env, tools=env)
+    cgo_finds_none(scene, "aarch64-linux-gnu-gcc")
+
+    assert lines(scene.finding("compiler-not-found"))[0] == (
+        "apt-get install -y gcc-aarch64-linux-gnu libc6-dev-arm64-cross"
+    )
+
+
+def test_no_compiler_at_all_in_a_cross_build_needs_that_of_the_target() -> None:
+    env = {"GOARCH": "arm64", "CGO_ENABLED": "1"}
+    scene = Scene(env=env, tools=env)
+    cgo_finds_none(scene)
+
+    assert lines(scene.finding("compiler-not-found")) == [
+        "env CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc go build .",
+        "apt-get install -y gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
+    ]
+
+
+def test_darwin_wants_clang_and_no_package_helps() -> None:
+    env = {"GOOS": "darwin", "CGO_ENABLED": "1"}
+    scene = Scene(env=env, tools={**env, "CC": "clang"})
+    cgo_finds_none(scene, "clang")
+
+    finding = scene.finding("compiler-not-found")
+
+    assert "for darwin/amd64" in finding.message
+    assert lines(finding) == []
+
+
+def test_an_absolute_path_that_is_not_there() -> None:
+    env = {"CC": "/opt/x/bin/gcc"}
+    scene = Scene(env=env, tools=env)
+    with scene.cgo("runtime/cgo") as cgo:
+        scene.story.fails(cgo, "newfstatat", ENOENT, "/opt/x/bin/gcc")
+        scene.story.writes(cgo, 'cgo: C compiler "/opt/x/bin/gcc" not found: exec: "/opt/x/bin/gcc": stat ...\n')
+
+    finding = scene.finding("compiler-not-found")
+
+    assert "/opt/x/bin/gcc (CC=/opt/x/bin/gcc) does not exist" in finding.message
+    assert lines(finding) == ["env CC=gcc go build ."]
+
+
+def test_a_path_with_a_blank_needs_quotes() -> None:
+    env = {"CC": "/path with blank/gcc"}
+    scene = Scene(env=env, tools=env)
+    with scene.cgo("runtime/cgo") as cgo:
+        scene.story.fails(cgo, "newfstatat", ENOENT, "/path")
+
+    finding = scene.finding("compiler-not-found")
+
+    assert "split at its blanks" in finding.message
+    assert finding.fix[0].command == ("env", "CC='/path with blank/gcc'", "go", "build", ".")
+
+
+def test_a_launcher_that_is_not_installed() -> None:
+    env = {"CC": "ccache gcc"}
+    scene = Scene(env=env, tools=env)
+    cgo_finds_none(scene, "ccache")
+
+    assert lines(scene.finding("compiler-not-found"))[0] == "apt-get install -y ccache"
+
+
+def test_cxx_is_looked_for_by_go_itself() -> None:
+    scene = Scene()
+    scene.searches(1, "gcc", PATH[:2])
+    scene.searches(1, "g++")
+    scene.story.writes(1, 'ex/x06cxx: exec: "g++": executable file not found in $PATH\n')
+
+    finding = scene.finding("compiler-not-found")
+
+    assert "The C++ compiler g++" in finding.message
+    assert lines(finding) == ["apt-get install -y g++"]
+
+
+def test_the_linker_looks_for_its_own() -> None:
+    scene = Scene(env=CGO_ON, tools=CGO_ON)
+    with scene.link() as link:
+        scene.searches(link, "gcc")
+        scene.story.writes(link, 'link: running gcc failed: exec: "gcc": executable file not found in $PATH\n')
+
+    assert "where link looked for it" in scene.finding("compiler-not-found").message
+
+
+@pytest.mark.parametrize(
+    ("errno", "said"),
+    [(ENOENT, "interpreter"), (ENOEXEC, "no program for this machine"), (EACCES, "may not be executed")],
+)
+def test_a_compiler_that_the_kernel_refuses(errno: int, said: str) -> None:
+    scene = Scene()
+    with scene.cgo("runtime/cgo") as cgo:
+        scene.searches(cgo, "gcc", PATH[:1])
+        scene.story.forks(cgo, 900)
+        scene.story.execs(900, "gcc -E -dM x.c", path="/usr/local/bin/gcc", error=errno)
+        scene.story.exits(900, 253)
+        scene.story.writes(cgo, "cgo: exec gcc: fork/exec /usr/local/bin/gcc: no such file or directory\n")
+
+    finding = scene.finding("compiler-not-found")
+
+    assert f"/usr/local/bin/gcc cannot be executed: it is there, but" in finding.message
+    assert said in finding.message
+    assert "execve" in proof(finding)
+
+
+def test_alpine_gets_no_name_of_debian() -> None:
+    scene = Scene(env=CGO_ON, tools=CGO_ON, host=ALPINE)
+    cgo_finds_none(scene)
+
+    finding = scene.finding("compiler-not-found")
+
+    assert lines(finding) == []
+    assert finding.fix[0].text.startswith("Install gcc")
+
+
+def test_a_healthy_build() -> None:
+    scene = Scene(status=0)
+    healthy(scene)
+
+    assert scene.findings() == []

@@ -1,0 +1,199 @@
+"""missing-library: ld looks for libNAME.so and libNAME.a in folder after folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from tests.unit.rules.scenes import ALPINE, LIBRARY, Scene, healthy, lines, proof
+
+COLLECT2 = "collect2 -dynamic-linker /lib64/ld-linux-x86-64.so.2 go.o"
+CANNOT = ("/usr/bin/ld", ": cannot find ", "-l{0}", ": ", "No such file or directory", "\n")
+
+
+def cannot_find(scene: Scene, *names: str, static: bool = False, words: Sequence[str] = CANNOT) -> None:
+    """A link that lacks libraries; ld writes its message in pieces."""
+    flags = " ".join(["-static"] * static + [f"-L{LIBRARY[0]}"] + [f"-l{name}" for name in names])
+    with (
+        scene.link() as link,
+        scene.run(link, f"gcc -m64 -o a.out go.o {flags}", 1) as gcc,
+        scene.run(gcc, f"{COLLECT2} {flags}", 1) as collect2,
+        scene.run(collect2, f"/usr/bin/ld {flags}", 1) as ld,
+    ):
+        for name in names:
+            for folder in LIBRARY:
+                scene.searches(ld, f"lib{name}.so", [folder] * (not static), "openat")
+                scene.searches(ld, f"lib{name}.a", [folder], "openat")
+            for piece in words:
+                scene.story.writes(ld, piece.format(name))
+        scene.story.writes(collect2, "collect2: error: ld returned 1 exit status\n")
+
+
+def test_an_unknown_library_is_named_and_no_package_guessed() -> None:
+    scene = Scene()
+    cannot_find(scene, "foo")
+
+    finding = scene.finding("missing-library")
+
+    assert finding.message == (
+        "-lfoo: none of the 5 folders that the linker searched holds libfoo.so or libfoo.a (package ex/hello)."
+    ) or finding.message.startswith("-lfoo: none of the 5 folders that the linker searched holds libfoo.so or libfoo.a")
+    assert "/usr/bin/ld: cannot find -lfoo: No such file or directory" in proof(finding)
+    assert "libfoo.so" in finding.fix[0].text
+    assert lines(finding) == []
+
+
+@pytest.mark.parametrize(("name", "package"), [("sqlite3", "libsqlite3-dev"), ("z", "zlib1g-dev"), ("c", "libc6-dev")])
+def test_the_package_that_holds_it(name: str, package: str) -> None:
+    scene = Scene()
+    cannot_find(scene, name)
+
+    assert lines(scene.finding("missing-library")) == [f"apt-get install -y {package}"]
+
+
+def test_its_fix_is_silent() -> None:
+    scene = Scene(status=0)
+    with (
+        scene.link(status=0) as link,
+        scene.run(link, "gcc go.o -lsqlite3") as gcc,
+        scene.run(gcc, "collect2 -lsqlite3") as collect2,
+        scene.run(collect2, "/usr/bin/ld -lsqlite3") as ld,
+    ):
+        scene.searches(ld, "libsqlite3.so", LIBRARY[:1], "openat")
+        scene.searches(ld, "libsqlite3.a", LIBRARY[:1], "openat")
+
+    assert scene.findings() == []
+
+
+def test_two_libraries_are_two_findings() -> None:
+    scene = Scene()
+    cannot_find(scene, "foo", "bar")
+
+    assert [finding.message.partition(":")[0] for finding in scene.findings()] == ["-lfoo", "-lbar"]
+
+
+def test_only_the_run_time_library_is_there() -> None:
+    scene = Scene()
+    cannot_find(scene, "foo")
+    found = [{"path": "/usr/lib/x86_64-linux-gnu/libfoo.so.1", "kind": "versioned so", "machine": "x86_64"}]
+    scene.story.fact("library", "foo", found=found)
+
+    finding = scene.finding("missing-library")
+
+    assert "/usr/lib/x86_64-linux-gnu/libfoo.so.1 is only for running programs" in finding.message
+    assert lines(finding) == ["ln -s /usr/lib/x86_64-linux-gnu/libfoo.so.1 /usr/lib/x86_64-linux-gnu/libfoo.so"]
+
+
+def test_the_development_package_goes_before_a_link() -> None:
+    scene = Scene(user="alice")
+    cannot_find(scene, "sqlite3")
+    found = [{"path": "/usr/lib/x86_64-linux-gnu/libsqlite3.so.0", "kind": "versioned so", "machine": "x86_64"}]
+    scene.story.fact("library", "sqlite3", found=found)
+
+    assert lines(scene.finding("missing-library")) == ["sudo apt-get install -y libsqlite3-dev"]
+
+
+def test_a_static_link_takes_archives_only() -> None:
+    scene = Scene()
+    cannot_find(scene, "vips", static=True)
+
+    finding = scene.finding("missing-library")
+
+    assert "holds libvips.a" in finding.message
+    assert lines(finding) == [], "libvips-dev has no libvips.a"
+
+
+def test_what_is_there_is_for_another_machine() -> None:
+    scene = Scene()
+    skipping = "/usr/bin/ld: skipping incompatible /opt/lib/libfoo.so when searching for -lfoo\n"
+    cannot_find(scene, "foo", words=(skipping, *CANNOT))
+    scene.story.fact("library", "foo", found=[{"path": "/opt/lib/libfoo.so", "kind": "so", "machine": "aarch64"}])
+
+    finding = scene.finding("missing-library")
+
+    assert "/opt/lib/libfoo.so (aarch64) is for another machine" in finding.message
+    assert "skipping incompatible" in proof(finding)
+    assert "for linux/amd64" in finding.fix[0].text
+
+
+def test_a_library_of_another_machine_given_by_its_path() -> None:
+    scene = Scene()
+    path = "/home/u/hello/lib/libfoo.so"
+    with (
+        scene.link() as link,
+        scene.run(link, f"gcc go.o {path}", 1) as gcc,
+        scene.run(gcc, f"collect2 go.o {path}", 1) as collect2,
+        scene.run(collect2, f"/usr/bin/ld go.o {path}", 1) as ld,
+    ):
+        scene.story.writes(ld, f"/usr/bin/ld: {path}: error adding symbols: file in wrong format\n")
+
+    finding = scene.finding("missing-library")
+
+    assert f"The library {path} is for another machine" in finding.message
+    assert finding.confidence < 1.0
+
+
+def test_a_cross_build_needs_the_package_of_the_target() -> None:
+    env = {"GOARCH": "arm64", "CGO_ENABLED": "1", "CC": "aarch64-linux-gnu-gcc"}
+    scene = Scene(env=env, tools=env)
+    with (
+        scene.link() as link,
+        scene.run(link, "aarch64-linux-gnu-gcc go.o -lsqlite3", 1) as gcc,
+        scene.run(gcc, "/usr/lib/gcc-cross/aarch64-linux-gnu/12/collect2 -lsqlite3", 1) as collect2,
+        scene.run(
+            collect2, "/usr/lib/gcc-cross/aarch64-linux-gnu/12/../../../../aarch64-linux-gnu/bin/ld -lsqlite3", 1
+        ) as ld,
+    ):
+        scene.searches(ld, "libsqlite3.so", LIBRARY, "openat")
+        scene.story.writes(ld, "ld: cannot find -lsqlite3: No such file or directory\n")
+
+    assert "libsqlite3-dev:arm64" in lines(scene.finding("missing-library"))[0]
+
+
+def test_other_words_of_ld_are_no_missing_library() -> None:
+    scene = Scene()
+    cannot_find(scene, "sqlite3", words=("/usr/bin/ld: go.o: undefined reference to `sqlite3_foo'\n",))
+
+    assert scene.findings() == []
+
+
+def test_a_link_that_go_can_do_without_is_none() -> None:
+    """go links _cgo_.o to learn its imports; where that fails the package is compiled all the same."""
+    scene = Scene()
+    with scene.cgo("ex/hello", 0):
+        pass
+    b001 = "/tmp/go-build496108998/b001"
+    with (
+        scene.run(1, f"gcc -o {b001}/_cgo_.o {b001}/_x001.o -lfoo", 1) as gcc,
+        scene.run(gcc, "collect2 -lfoo", 1) as collect2,
+        scene.run(collect2, "/usr/bin/ld -lfoo", 1) as ld,
+    ):
+        scene.searches(ld, "libfoo.so", LIBRARY, "openat")
+        scene.story.writes(ld, "/usr/bin/ld: cannot find -lfoo: No such file or directory\n")
+    with scene.run(1, f"compile -o {b001}/_pkg_.a -p main -importcfg {b001}/importcfg a.go", 2) as compile_:
+        scene.story.writes(compile_, "./a.go:7:2: undefined: x\n")
+
+    assert scene.findings() == []
+
+
+def test_many_programs_lack_it_once() -> None:
+    scene = Scene("go build ./...")
+    for _ in range(5):
+        cannot_find(scene, "sqlite3")
+
+    assert lines(scene.finding("missing-library")) == ["apt-get install -y libsqlite3-dev"]
+
+
+def test_alpine_gets_the_file_named() -> None:
+    scene = Scene(host=ALPINE)
+    cannot_find(scene, "sqlite3")
+
+    assert "libsqlite3.so" in scene.finding("missing-library").fix[0].text
+
+
+def test_a_healthy_build() -> None:
+    scene = Scene(status=0)
+    healthy(scene)
+
+    assert scene.findings() == []
