@@ -27,9 +27,9 @@ static inline int is_terminal(u64 fd) {
 
 /*
  * Sends what one call wrote: `bytes` at `address`, or (`vector` not 0) the pieces it lists, `left` bytes in all.
- * `step` is the size of a list entry: 16, or 8 where pointers are 32 bits wide.
+ * `width` is the size of a pointer of the caller: 8, or 4.
  */
-static inline void emit_stderr(struct text_scratch *scratch, struct tracked *who, u32 step) {
+static inline void emit_stderr(struct text_scratch *scratch, struct tracked *who, u32 width) {
     FILL(&scratch->record, who, KIND_TEXT);
     scratch->record.part = PART_STDERR;
     scratch->record.flags = 0;
@@ -43,9 +43,14 @@ static inline void emit_stderr(struct text_scratch *scratch, struct tracked *who
         if (scratch->bytes == 0) {
             u64 base = 0, length = 0;
             if (scratch->vector == 0) return;
-            if (bpf_probe_read_user(&base, step / 2, (void *)scratch->vector)) return;
-            if (bpf_probe_read_user(&length, step / 2, (void *)(scratch->vector + step / 2))) return;
-            scratch->vector += step;
+            if (bpf_probe_read_user(&base, 8, (void *)scratch->vector)) return;
+            if (width == 4) {
+                length = base >> 32;
+                base &= 0xffffffff;
+            } else if (bpf_probe_read_user(&length, 8, (void *)(scratch->vector + 8))) {
+                return;
+            }
+            scratch->vector += 2 * width;
             scratch->address = base;
             scratch->bytes = length;
         }
@@ -90,8 +95,5 @@ static inline void on_write(struct tracked *who, struct pt_regs *regs, u64 nr, u
     scratch->address = in_pieces ? 0 : buffer;
     scratch->bytes = in_pieces ? 0 : written;
     scratch->left = written;
-    if (compat)
-        emit_stderr(scratch, who, 8);
-    else
-        emit_stderr(scratch, who, 16);
+    emit_stderr(scratch, who, compat ? 4 : 8);
 }

@@ -45,7 +45,8 @@ static inline void emit_failed_argv(struct tracked *who, u64 vector, u32 width) 
     for (u32 i = 0; i < 24; i++) {
         u64 address = 0;
         u32 used = scratch->used;
-        if (bpf_probe_read_user(&address, width, (void *)scratch->vector)) break;
+        if (bpf_probe_read_user(&address, 8, (void *)scratch->vector)) break;
+        if (width == 4) address &= 0xffffffff;
         if (!address) { scratch->record.flags = 0; break; }
         if (used > TEXT_CHUNK - 512) break;
         s32 length = bpf_probe_read_user_str(scratch->record.text + (used & (TEXT_CHUNK - 1)), 512, (void *)address);
@@ -124,10 +125,7 @@ static inline void on_failure(struct tracked *who, char *registers, s64 result) 
         return;
     }
     int at = nr == 322 || nr == 358 || nr == 545;
-    if (abi == ABI_X86_64)
-        emit_failed_argv(who, record->args[at ? 2 : 1], 8);
-    else
-        emit_failed_argv(who, record->args[at ? 2 : 1], 4);
+    emit_failed_argv(who, record->args[at ? 2 : 1], abi == ABI_X86_64 ? 8 : 4);
     if (live.ringbuf_output(record, FAILURE_HEADER + bytes, BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_EXEC);
 }
 

@@ -29,9 +29,10 @@ usable_python() { # Python >= 3.11 that can make a virtual environment
     "$1" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
-find_python() { # prints the first usable interpreter; the distribution's python3 is too old on Ubuntu 22.04
+find_python() { # prints the first usable interpreter: the distribution's own, which every user may execute (one below
+    # /root may not be), except on Ubuntu 22.04, where it is too old
     local candidate
-    for candidate in python3 /usr/bin/python3 python3.13 python3.12 python3.11; do
+    for candidate in /usr/bin/python3 /usr/bin/python3.11 python3 python3.13 python3.12 python3.11; do
         if usable_python "$candidate"; then
             command -v "$candidate"
             return

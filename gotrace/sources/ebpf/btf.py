@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -45,30 +46,29 @@ class Btf:
         self._types = header + type_start
         self._types_end = self._types + type_bytes
         self._texts = self._data[header + text_start : header + text_start + text_bytes]
-        self._positions: list[int] = [0]
 
     def _name(self, offset: int) -> bytes:
         return self._texts[offset : self._texts.index(b"\0", offset)]
 
-    def _structures(self, wanted: Iterable[str]) -> dict[str, int]:
-        """Positions of the wanted structures; on the way, the position of every type by its id."""
-        offsets = {}
-        for name in wanted:
-            at = self._texts.find(b"\0" + name.encode() + b"\0")
-            if at >= 0:
-                offsets[at + 1] = name
-        found: dict[str, int] = {}
+    @cached_property
+    def _positions(self) -> tuple[list[int], dict[int, int]]:
+        """Position of every type by its id, and of every structure by its name's offset; one pass over all types."""
         position, end, unpack, data = self._types, self._types_end, _TYPE.unpack_from, self._data
-        self._positions = positions = [0]
+        by_id, structures = [0], {}
         while position < end:
-            positions.append(position)
+            by_id.append(position)
             name, info, _ = unpack(data, position)
             kind = (info >> 24) & 31
-            if kind == _KIND_STRUCT and name in offsets:
-                found.setdefault(offsets[name], position)
+            if kind == _KIND_STRUCT:
+                structures.setdefault(name, position)
             fixed, each = _EXTRA.get(kind, (0, 0))
             position += 12 + fixed + each * (info & 0xFFFF)
-        return found
+        return by_id, structures
+
+    def _structure(self, name: str) -> int | None:
+        """Position of a structure."""
+        at = self._texts.find(b"\0" + name.encode() + b"\0")
+        return self._positions[1].get(at + 1) if at >= 0 else None
 
     def _member(self, position: int, member: bytes) -> int | None:
         _, info, _ = _TYPE.unpack_from(self._data, position)
@@ -81,7 +81,7 @@ class Btf:
             if text == member:
                 return int(bits // 8)
             if not text:  # an anonymous structure or union: its members count as the outer's
-                inner_position = self._positions[kind]
+                inner_position = self._positions[0][kind]
                 inner_kind = (_TYPE.unpack_from(self._data, inner_position)[1] >> 24) & 31
                 if inner_kind in {_KIND_STRUCT, _KIND_UNION}:
                     inner = self._member(inner_position, member)
@@ -95,11 +95,9 @@ class Btf:
         Raises:
             CaptureError: this kernel has no such structure or member; the message names it.
         """
-        members = list(members)
-        structures = self._structures({name for name, _ in members})
         result = {}
         for structure, member in members:
-            position = structures.get(structure)
+            position = self._structure(structure)
             offset = self._member(position, member.encode()) if position is not None else None
             if offset is None:
                 raise CaptureError(f"this kernel's BTF has no {structure}.{member}")
@@ -112,7 +110,7 @@ class Btf:
         Raises:
             CaptureError: this kernel has no such structure.
         """
-        position = self._structures([structure]).get(structure)
+        position = self._structure(structure)
         if position is None:
             raise CaptureError(f"this kernel's BTF has no structure {structure}")
         return int(_TYPE.unpack_from(self._data, position)[2])
