@@ -54,7 +54,8 @@ class Btf:
     def _positions(self) -> tuple[list[int], dict[int, int]]:
         """Position of every type by its id, and of every structure by its name's offset; one pass over all types."""
         position, end, unpack, data = self._types, self._types_end, _TYPE.unpack_from, self._data
-        by_id, structures = [0], {}
+        by_id = [0]
+        structures: dict[int, int] = {}
         while position < end:
             by_id.append(position)
             name, info, _ = unpack(data, position)
