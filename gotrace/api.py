@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from gotrace.events.model import Fact, KnownEvent
 from gotrace.rules.engine import diagnose
 from gotrace.trace.model import Trace
 
@@ -50,4 +51,11 @@ def load(path: str | Path, *, allow_newer: bool = False) -> Trace:
 
     file = Path(path)
     read = load_spool(file) if is_spool(file) else read_recording(file, allow_newer=allow_newer)
-    return build(read.header, read.events, read.damage)
+    return build(read.header, read.events, read.damage or _without_end(file, read.events))
+
+
+def _without_end(file: Path, events: Sequence[KnownEvent]) -> str | None:
+    """A file cut between two lines is whole to the eye; but every finished capture ends with how its command ended."""
+    if any(isinstance(event, Fact) and event.name == "command" for event in reversed(events)):
+        return None
+    return f"{file}: it does not say how the command ended, so its end is missing"
