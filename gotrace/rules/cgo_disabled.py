@@ -41,7 +41,7 @@ class CgoDisabled(Rule):
 
     References
     ----------
-    - https://pkg.go.dev/cmd/cgo (CGO_ENABLED)
+    - go doc cmd/cgo (CGO_ENABLED)
     - https://go.dev/issue/24068, https://go.dev/issue/46330
     - https://github.com/mattn/go-sqlite3/issues/620
     """

@@ -48,8 +48,8 @@ class CompilerNotFound(Rule):
 
     References
     ----------
-    - https://pkg.go.dev/cmd/cgo (CC, CXX)
-    - https://pkg.go.dev/os/exec#LookPath
+    - go doc cmd/cgo (CC, CXX)
+    - go doc os/exec LookPath
     - https://go.dev/issue/47215, https://go.dev/issue/52064
     """
 
@@ -174,8 +174,8 @@ def _errno(lack: Refused) -> str:
 
 def _split_at_blank(value: str) -> bool:
     """A path with a blank in it, without the quotes that would keep it together."""
-    words = _words(value)
-    return len(words) > 1 and words[0].startswith("/") and not words[1].startswith("-") and "/" in words[1]
+    first, *rest = _words(value) or [""]
+    return first.startswith("/") and any("/" in word and word[0] not in "/-" for word in rest)
 
 
 def _fixes(trace: Trace, build: Build, variable: str, lack: LookUp | Refused) -> list[Fix]:

@@ -44,7 +44,7 @@ class Finding:
     severity: Severity
     message: str
     """One sentence in plain words, naming the things of this machine and this command."""
-    span: Span | None
+    span: Span | None = field(repr=False)
     """The tool run that saw it."""
     evidence: list[Evidence]
     fix: list[Fix]

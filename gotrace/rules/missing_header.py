@@ -43,7 +43,7 @@ class MissingHeader(Rule):
 
     References
     ----------
-    - https://pkg.go.dev/cmd/cgo (#cgo CFLAGS, pkg-config)
+    - go doc cmd/cgo (#cgo CFLAGS, pkg-config)
     - https://gcc.gnu.org/onlinedocs/cpp/Search-Path.html
     - https://go.dev/issue/26366 (go mod vendor and folders without Go files)
     """

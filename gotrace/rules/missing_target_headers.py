@@ -36,8 +36,8 @@ class MissingTargetHeaders(Rule):
 
     References
     ----------
-    - https://pkg.go.dev/cmd/cgo (cross-compiling)
-    - https://packages.debian.org/bookworm/libc6-dev-arm64-cross
+    - go doc cmd/cgo (cross-compiling)
+    - Debian package libc6-dev-arm64-cross
     - https://gcc.gnu.org/onlinedocs/gcc/Directory-Options.html (where gcc looks for headers)
     """
 

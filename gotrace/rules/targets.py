@@ -77,6 +77,13 @@ def fits(triple: str, platform: Platform) -> bool:
     return system is None or re.search(system, rest) is not None
 
 
+def runs(machine: str, platform: Platform) -> bool:
+    """Whether code for this machine (as in a triple) can be linked for the platform. What no table knows can."""
+    exact = {"amd64": "x86_64", "386": "i[3-7]86"}
+    pattern = exact.get(platform.goarch) or _data()["architecture"].get(platform.goarch)
+    return pattern is None or re.fullmatch(pattern, machine.lower()) is not None
+
+
 def triple_of(span: Span) -> str | None:
     """The target triple of the compiler that this run is or belongs to.
 

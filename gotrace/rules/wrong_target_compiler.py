@@ -49,7 +49,7 @@ class WrongTargetCompiler(Rule):
 
     References
     ----------
-    - https://pkg.go.dev/cmd/cgo (CC, cross-compiling)
+    - go doc cmd/cgo (CC, cross-compiling)
     - https://go.dev/issue/16801, https://go.dev/issue/28966, https://go.dev/issue/78626
     """
 

@@ -15,7 +15,7 @@ from gotrace.events.recording import Header
 from gotrace.events.tools import Role
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Process:
     """One life of a pid: a reused pid is another Process."""
 
@@ -34,7 +34,7 @@ class Process:
     output: list[Output] = field(default_factory=list)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Compiler:
     """A C compiler as a span used it."""
 
@@ -51,7 +51,7 @@ class Compiler:
     """gcc, clang or zig."""
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Span:
     """One image that a process ran: from its exec to its next exec or its exit."""
 
@@ -107,7 +107,7 @@ class Span:
             above = above.parent
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class BuildTarget:
     """For what a go command builds, as it really saw it (its children's environment, then `go env`)."""
 
@@ -128,7 +128,7 @@ class BuildTarget:
         return any(None not in pair and pair[0] != pair[1] for pair in pairs)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Build:
     """One go command that builds: go build, install, test, run, vet, list -export ..."""
 
@@ -155,7 +155,7 @@ class Build:
         return frozenset(s.package for s in self.spans if s.role is Role.COMPILE and s.package)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Trace:
     """Everything one recording says, put together."""
 

@@ -51,7 +51,8 @@ def build(gotrace_build: GotraceBuild, warm_cache: Path, path: str, request: pyt
     def run(
         folder: Path, env: Mapping[str, str] | None = None, command: Sequence[str] = BUILD, save: str = ""
     ) -> Traced:
-        traced = gotrace_build(command, folder, {"GOCACHE": str(warm_cache), "PATH": path, **(env or {})})
+        home = {"HOME": str(folder.parent), "PWD": str(folder)}
+        traced = gotrace_build(command, folder, {"GOCACHE": str(warm_cache), "PATH": path, **home, **(env or {})})
         if save and (keep := os.environ.get("GOTRACE_SAVE_RECORDINGS")):
             subprocess.run(
                 ["zstd", "-q", "-f", "-19", traced.recording, "-o", Path(keep) / f"{save}.gotrace.zst"], check=True

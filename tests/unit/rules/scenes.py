@@ -65,7 +65,8 @@ class Scene:
     @contextmanager
     def cgo(self, package: str, status: int = 2) -> Iterator[int]:
         """A run of cgo for a package."""
-        words = [f"{TOOLS}/cgo", "-objdir", f"{WORK}/b001/", "-importpath", package, "--", "-O2", "a.go"]
+        folder = f"{WORK}/b{self._last:03}/"
+        words = [f"{TOOLS}/cgo", "-objdir", folder, "-importpath", package, "--", "-O2", "a.go"]
         with self.run(1, words, status) as pid:
             yield pid
 
@@ -134,7 +135,11 @@ def proof(finding: Finding) -> str:
 
 def missing_header(scene: Scene, header: str, package: str = "ex/hello", folders: Sequence[str] = INCLUDE) -> None:
     """cgo's first look at a package whose preamble includes a header that is nowhere."""
-    with scene.cgo(package) as cgo, scene.run(cgo, GCC, 1) as gcc, scene.run(gcc, CC1, 1) as cc1:
+    with (
+        scene.cgo(package) as cgo,
+        scene.run(cgo, "gcc -E -dM -m64 -O2 -I . /tmp/cgo-gcc-input-1.c", 1) as gcc,
+        scene.run(gcc, "cc1 -E -quiet -imultiarch x86_64-linux-gnu /tmp/cgo-gcc-input-1.c", 1) as cc1,
+    ):
         finds_stdc_predef(scene, cc1)
         scene.searches(cc1, header, [f"{WORK}/b001", ".", *folders], "openat")
         scene.story.writes(cc1, f"/home/u/hello/a.go:3:11: fatal error: {header}: No such file or directory\n")
@@ -166,8 +171,11 @@ def healthy(scene: Scene) -> None:
         probe = "gcc -m64 -o /tmp/go-link-1/a.out -Qunused-arguments /tmp/go-link-1/trivial.c"
         with scene.run(link, probe, 1) as gcc:
             scene.story.writes(gcc, "gcc: error: unrecognized command-line option '-Qunused-arguments'\n")
-        with scene.run(link, "gcc -m64 -o x go.o -lsqlite3") as gcc, scene.run(gcc, "collect2 -lsqlite3") as collect2:
-            with scene.run(collect2, "/usr/bin/ld -L/usr/lib -lsqlite3") as ld:
-                scene.searches(ld, "libsqlite3.so", LIBRARY[:1], "openat")
-                scene.searches(ld, "libsqlite3.a", LIBRARY[:1], "openat")
+        with (
+            scene.run(link, "gcc -m64 -o x go.o -lsqlite3") as gcc,
+            scene.run(gcc, "collect2 -lsqlite3") as collect2,
+            scene.run(collect2, "/usr/bin/ld -L/usr/lib -lsqlite3") as ld,
+        ):
+            scene.searches(ld, "libsqlite3.so", LIBRARY[:1], "openat")
+            scene.searches(ld, "libsqlite3.a", LIBRARY[:1], "openat")
     scene.story.fails(1, "mkdirat", EACCES, "/root/.config/go")

@@ -64,7 +64,7 @@ def test_a_missing_compiler_turns_cgo_off(status: int, others: int, severity: st
 
     assert finding.severity == severity
     assert "The C compiler gcc is in none of the 4 folders of PATH" in finding.message
-    assert '"/usr/bin/gcc"' in proof(finding)
+    assert '"/bin/gcc"' in proof(finding)
     assert lines(finding) == [
         "apt-get install -y gcc libc6-dev",
         "env CGO_ENABLED=1 go build .",

@@ -25,9 +25,8 @@ def test_no_gcc_in_path() -> None:
 
     finding = scene.finding("compiler-not-found")
 
-    assert finding.message == (
-        "The C compiler gcc is in none of the 4 folders of PATH, where cgo looked for it (needed by package runtime/cgo)."
-    )
+    assert "The C compiler gcc is in none of the 4 folders of PATH, where cgo looked for it" in finding.message
+    assert "(needed by package runtime/cgo)" in finding.message
     assert "execve" not in proof(finding)
     assert '"/usr/bin/gcc"' in proof(finding)
     assert "executable file not found in $PATH" in proof(finding)
@@ -197,7 +196,7 @@ def test_a_compiler_that_the_kernel_refuses(errno: int, said: str) -> None:
 
     finding = scene.finding("compiler-not-found")
 
-    assert f"/usr/local/bin/gcc cannot be executed: it is there, but" in finding.message
+    assert "/usr/local/bin/gcc cannot be executed: it is there, but" in finding.message
     assert said in finding.message
     assert "execve" in proof(finding)
 

@@ -30,7 +30,7 @@ def test_an_unknown_header_is_named_and_no_package_guessed() -> None:
         "The header foo/foo.h, which /home/u/hello/a.go:3 includes, is in none of the 6 folders that the compiler "
         "searched (package ex/x01hdr)."
     )
-    assert 'openat(AT_FDCWD, "/usr/include/foo/foo.h"' in proof(finding).replace("openat(..., ", "openat(AT_FDCWD, ")
+    assert '"/usr/include/foo/foo.h"' in proof(finding)
     assert "fatal error: foo/foo.h" in proof(finding)
     assert len(finding.evidence) <= 6
     assert lines(finding) == []
@@ -110,10 +110,13 @@ def test_alpine_gets_the_file_named() -> None:
 def test_a_cross_build_needs_the_package_of_the_target() -> None:
     settings = {"GOARCH": "arm64", "CGO_ENABLED": "1", "CC": "aarch64-linux-gnu-gcc"}
     scene = Scene(env=settings, tools=settings, user="alice")
-    with scene.cgo("ex/hello") as cgo, scene.run(cgo, "aarch64-linux-gnu-gcc -E -dM x.c", 1) as gcc:
-        with scene.run(gcc, "/usr/lib/gcc-cross/aarch64-linux-gnu/12/cc1 -E x.c", 1) as cc1:
-            scene.searches(cc1, "sqlite3.h", ["/usr/aarch64-linux-gnu/include", "/usr/include"], "openat")
-            scene.story.writes(cc1, "a.go:3:11: fatal error: sqlite3.h: No such file or directory\n")
+    with (
+        scene.cgo("ex/hello") as cgo,
+        scene.run(cgo, "aarch64-linux-gnu-gcc -E -dM x.c", 1) as gcc,
+        scene.run(gcc, "/usr/lib/gcc-cross/aarch64-linux-gnu/12/cc1 -E x.c", 1) as cc1,
+    ):
+        scene.searches(cc1, "sqlite3.h", ["/usr/aarch64-linux-gnu/include", "/usr/include"], "openat")
+        scene.story.writes(cc1, "a.go:3:11: fatal error: sqlite3.h: No such file or directory\n")
 
     fix = scene.finding("missing-header").fix[0]
 
@@ -238,10 +241,13 @@ def test_a_compile_that_cgo_expects_to_fail_is_none() -> None:
 
 def test_a_configure_script_may_try_headers() -> None:
     scene = Scene("make all")
-    with scene.run(1, "sh ./configure") as configure, scene.run(configure, "gcc -c conftest.c", 1) as gcc:
-        with scene.run(gcc, CC1, 1) as cc1:
-            scene.searches(cc1, "foo.h", INCLUDE, "openat")
-            scene.story.writes(cc1, "conftest.c:3:11: fatal error: foo.h: No such file or directory\n")
+    with (
+        scene.run(1, "sh ./configure") as configure,
+        scene.run(configure, "gcc -c conftest.c", 1) as gcc,
+        scene.run(gcc, CC1, 1) as cc1,
+    ):
+        scene.searches(cc1, "foo.h", INCLUDE, "openat")
+        scene.story.writes(cc1, "conftest.c:3:11: fatal error: foo.h: No such file or directory\n")
 
     assert scene.findings() == []
 

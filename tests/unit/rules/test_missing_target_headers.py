@@ -93,9 +93,12 @@ def test_other_systems_get_the_file_named() -> None:
 
 def test_on_this_machine_it_is_an_ordinary_missing_header() -> None:
     scene = Scene()
-    with scene.cgo("runtime/cgo") as cgo, scene.run(cgo, GCC, 1) as gcc:
-        with scene.run(gcc, f"{GCC_PARTS}/cc1 -E x.c", 1) as cc1:
-            scene.searches(cc1, "errno.h", INCLUDE, "openat")
-            scene.story.writes(cc1, "x.go:5:10: fatal error: errno.h: No such file or directory\n")
+    with (
+        scene.cgo("runtime/cgo") as cgo,
+        scene.run(cgo, GCC, 1) as gcc,
+        scene.run(gcc, f"{GCC_PARTS}/cc1 -E x.c", 1) as cc1,
+    ):
+        scene.searches(cc1, "errno.h", INCLUDE, "openat")
+        scene.story.writes(cc1, "x.go:5:10: fatal error: errno.h: No such file or directory\n")
 
     assert lines(scene.finding("missing-header")) == ["apt-get install -y libc6-dev"]
