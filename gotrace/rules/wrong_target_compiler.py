@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from gotrace.events.facets import Facet
+from gotrace.events.model import Fact
 from gotrace.events.tools import Role
 from gotrace.rules import evidence, fixes, includes, packages, steps, targets
 from gotrace.rules.base import Rule
@@ -100,7 +101,11 @@ class WrongTargetCompiler(Rule):
             message=message + ".",
             span=first,
             evidence=evidence.of(
-                first.exec, part.exec if part is not first else None, evidence.quoted(words), part.exit, build.span.exit
+                first.exec,
+                part.exec if part is not first else None,
+                evidence.quoted(words),
+                part.exit,
+                _own_word(trace, first),
             ),
             fix=fixes.use_compiler(trace, build),
             confidence=1.0 if triple else 0.7,
@@ -115,6 +120,12 @@ def _command(span: Span) -> str:
     if span.compiler is not None and span.compiler.path:
         return span.compiler.path.rpartition("/")[2]
     return (span.argv[0] if span.argv else span.exec.path).rpartition("/")[2]
+
+
+def _own_word(trace: Trace, span: Span) -> Fact | None:
+    """What the compiler itself said it makes code for."""
+    path = span.compiler.path if span.compiler else span.exec.path
+    return next((fact for fact in trace.facts_of("compiler") if fact.subject == path), None)
 
 
 def _why_chosen(build: Build, command: str) -> str:
