@@ -85,9 +85,9 @@ static inline void on_write(struct tracked *who, struct pt_regs *regs, u64 nr, u
         READ(fd, &regs->di);
         READ(buffer, &regs->si);
     }
-    if (fd != 1 && fd != 2) return;
+    if ((fd != 1 && fd != 2) || written == 0) return; /* cmd/go writes 0 bytes to its stderr a hundred times a build */
     if (is_terminal(fd)) count(COUNTER_TERMINAL_WRITES);
-    if (fd != 2 || written == 0 || who->output_bytes >= STDERR_LIMIT) return;
+    if (fd != 2 || who->output_bytes >= STDERR_LIMIT) return;
     struct text_scratch *scratch = scratch_text.lookup(&zero);
     if (!scratch) return;
     int in_pieces = nr == 20 || nr == 146;
