@@ -139,3 +139,17 @@ def test_gotrace_inside_a_pid_namespace_numbers_as_that_namespace_does() -> None
     assert {entry[0] for entry in seen} == {pid, *children}
     assert all(number < 50 for number in (pid, *children))
     assert all(tid == own and inner is None for own, tid, inner in seen)
+
+
+def test_an_environment_over_32_kilobytes_is_whole_while_the_process_lives() -> None:
+    seen = observe(["/bin/sh", "-c", "sleep 0.5"], env={"LONG": "z" * 100_000, "CGO_ENABLED": "0"})
+
+    (shell, *_) = seen.execs()
+    assert shell.env is not None
+    assert (len(shell.env["LONG"]), shell.env["CGO_ENABLED"]) == (100_000, "0")
+
+
+def test_half_an_environment_is_none() -> None:
+    seen = observe(["/bin/true"], env={"LONG": "z" * 100_000, "CGO_ENABLED": "0"}, period=1.0)
+
+    assert seen.execs()[0].env is None

@@ -17,7 +17,7 @@ _KINDS = {
     "COUNTER_LOST_OUTPUT": ("output", "ring buffer full, or text not readable"),
     "COUNTER_LOST_FAILURE": ("syscall_error", "ring buffer full"),
     "COUNTER_UNFOLLOWED": ("unknown", "process table full: they and what they started were not followed"),
-    "COUNTER_LOST_TEXT": ("exec text", "ring buffer full, or memory not readable: an argument vector, environment or"
+    "COUNTER_LOST_TEXT": ("exec", "ring buffer full, or memory not readable: an argument vector, environment or"
                           " working directory is not whole"),
 }  # fmt: skip
 

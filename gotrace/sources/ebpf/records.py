@@ -34,14 +34,15 @@ def format_of(layout: Layout, *, until: str | None = None) -> struct.Struct:
 class RecordDecoder:
     """Made from `decoder_info` of an eBPF capture: layouts and constants of records.h.
 
-    `argv_of` is asked for the whole argument vector (as in /proc/PID/cmdline) of a live process whose vector was
-    longer than a record carries; None from it leaves the vector cut.
+    `whole` is asked for an argument vector or an environment that was longer than records carry: for the file
+    ("cmdline", "environ") below /proc/PID of a process that may still live; None from it leaves the vector cut, and
+    the environment unknown.
     """
 
-    def __init__(self, info: Mapping[str, Any], argv_of: Callable[[int], bytes | None] | None = None) -> None:
+    def __init__(self, info: Mapping[str, Any], whole: Callable[[int, str], bytes | None] | None = None) -> None:
         layouts = msgspec.convert(info["layouts"], dict[str, Layout])
         constants: dict[str, int] = dict(info["constants"])
-        self._argv_of = argv_of
+        self._whole = whole
         self._fork = format_of(layouts["fork_record"]).unpack_from
         self._exec = format_of(layouts["exec_record"]).unpack_from
         self._exit = format_of(layouts["exit_record"]).unpack_from
@@ -142,33 +143,38 @@ class RecordDecoder:
         return Fork(ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=ns_pid if ns_pid != pid else None, child_pid=child)
 
     def _decode_exec(self, data: bytes, at: int) -> Event:
-        ts_ns, pid, tid, ns_pid, _, _, argv_bytes, _ = self._exec(data, at)
+        ts_ns, pid, tid, ns_pid, _, _, argv_bytes, env_bytes = self._exec(data, at)
         cwd_cut = pid in self._cut
         self._cut.discard(pid)
-        parts = self._waiting.pop(pid, {})
-        texts = {name: b"".join(pieces) for name, pieces in parts.items()}
-        block = texts.get("PART_ARGV")
-        kept = len(block or b"")
-        if argv_bytes > kept and self._argv_of is not None:
-            whole = self._argv_of(pid)
-            # The process may have changed since: believe only what begins as the kernel told us.
-            if whole is not None and len(whole) == argv_bytes and whole.startswith(block or b""):
-                block, kept = whole, len(whole)
+        texts = {name: b"".join(pieces) for name, pieces in self._waiting.pop(pid, {}).items()}
+        argv = self._completed(pid, "cmdline", texts.get("PART_ARGV"), argv_bytes)
+        env = self._completed(pid, "environ", texts.get("PART_ENV"), env_bytes)
         return Exec(
             ts_ns=ts_ns,
             pid=pid,
             tid=tid,
             ns_pid=ns_pid if ns_pid != pid else None,
             path=printable(texts.get("PART_PATH", b"").removesuffix(b"\0")),
-            argv=self._argv(block),
-            env=_environment(texts["PART_ENV"]) if "PART_ENV" in texts else None,
+            argv=self._argv(argv),
+            # Whoever reads half an environment takes the other half for unset; so it is all or nothing.
+            env=_environment(env) if env is not None and len(env) >= env_bytes else None,
             cwd=_folder(texts["PART_CWD"]) if "PART_CWD" in texts and not cwd_cut else None,
-            argv_bytes=argv_bytes if argv_bytes > kept else None,
+            argv_bytes=argv_bytes if argv_bytes > len(argv or b"") else None,
         )
+
+    def _completed(self, pid: int, file: str, kept: bytes | None, length: int) -> bytes | None:
+        """The whole block of `length` bytes where it can be had, else what the records carried."""
+        if len(kept or b"") < length and self._whole is not None:
+            whole = self._whole(pid, file)
+            # The process may have changed since: believe only what begins as the kernel told us.
+            if whole is not None and len(whole) == length and whole.startswith(kept or b""):
+                return whole
+        return kept
 
     def _decode_exit(self, data: bytes, at: int) -> Event:
         ts_ns, pid, tid, ns_pid, _, _, code, _ = self._exit(data, at)
         self._waiting.pop(pid, None)
+        self._cut.discard(pid)
         signal = code & 0x7F
         return Exit(
             ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=ns_pid if ns_pid != pid else None,
@@ -189,24 +195,18 @@ def _folder(names: bytes) -> str:
 def _joined(events: list[Event]) -> list[Event]:
     """One event for each write: its chunks carry the same time. Bytes become text here, when they are whole."""
     result: list[Event] = []
-    pending: Output | None = None
+    writes: dict[tuple[int, int, int], int] = {}
     for event in events:
-        if pending is not None and isinstance(event, Output) and (event.pid, event.tid, event.ts_ns) == (
-            pending.pid, pending.tid, pending.ts_ns,
-        ):  # fmt: skip
-            pending = msgspec.structs.replace(pending, text=pending.text + event.text)
-            continue
-        if pending is not None:
-            result.append(_decoded(pending))
-            pending = None
         if isinstance(event, Output):
-            pending = event
-        else:
-            result.append(event)
-    if pending is not None:
-        result.append(_decoded(pending))
+            key = (event.pid, event.tid, event.ts_ns)
+            if key in writes:  # other processes' records may lie between two chunks
+                first = result[writes[key]]
+                result[writes[key]] = msgspec.structs.replace(event, text=getattr(first, "text", "") + event.text)
+                continue
+            writes[key] = len(result)
+        result.append(event)
+    for at in writes.values():
+        output = result[at]
+        if isinstance(output, Output):
+            result[at] = msgspec.structs.replace(output, text=printable(output.text.encode("latin-1")))
     return result
-
-
-def _decoded(output: Output) -> Output:
-    return msgspec.structs.replace(output, text=printable(output.text.encode("latin-1")))

@@ -50,8 +50,8 @@ def text(ts_ns: int, pid: int, part: str, data: bytes, *, truncated: bool = Fals
     return framed(head("KIND_TEXT", ts_ns, pid, C[part]) + struct.pack("<II", len(data), flags) + data)
 
 
-def exec_end(ts_ns: int, pid: int, argv_bytes: int) -> bytes:
-    return framed(head("KIND_EXEC", ts_ns, pid) + struct.pack("<QQ", argv_bytes, 0))
+def exec_end(ts_ns: int, pid: int, argv_bytes: int, env_bytes: int = 0) -> bytes:
+    return framed(head("KIND_EXEC", ts_ns, pid) + struct.pack("<QQ", argv_bytes, env_bytes))
 
 
 def exit_(ts_ns: int, pid: int, code: int) -> bytes:

@@ -39,6 +39,16 @@ def test_folder_and_file_are_private(folder: Path) -> None:
     assert stored(folder).stat().st_mode & 0o777 == 0o600
 
 
+def test_the_folder_above_is_private_too(tmp_path: Path) -> None:
+    """The spools of the user lie beside it, and are refused where others could exchange that folder."""
+    umask = os.umask(0o002)
+    try:
+        assert cache.store(COMPILED, tmp_path / "gotrace" / "ebpf") is None
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "gotrace").stat().st_mode & 0o777 == 0o700
+
+
 @pytest.mark.parametrize("mode", [0o777, 0o720, 0o702])
 def test_a_folder_that_others_can_write_is_not_used(folder: Path, mode: int) -> None:
     folder.chmod(mode)

@@ -15,14 +15,14 @@ def decode(*records: bytes) -> list[object]:
     return list(RecordDecoder(raw.INFO).decode(b"".join(records)))
 
 
-def exec_records(ts_ns: int, pid: int, argv: bytes, *, cwd: bytes = b"c\0b\0a\0", total: int | None = None) -> bytes:
+def exec_records(ts_ns: int, pid: int, argv: bytes, *, total: int | None = None, env_total: int = 18) -> bytes:
     return b"".join(
         [
             raw.text(ts_ns, pid, "PART_PATH", b"/bin/cc\0"),
             raw.text(ts_ns, pid, "PART_ARGV", argv),
-            raw.text(ts_ns, pid, "PART_ENV", b"CC=gcc\0PATH=/bin\0cut"),
-            raw.text(ts_ns, pid, "PART_CWD", cwd),
-            raw.exec_end(ts_ns + 1, pid, len(argv) if total is None else total),
+            raw.text(ts_ns, pid, "PART_ENV", b"CC=gcc\0PATH=/bin\0x"),
+            raw.text(ts_ns, pid, "PART_CWD", b"c\0b\0a\0"),
+            raw.exec_end(ts_ns + 1, pid, len(argv) if total is None else total, env_total),
         ]
     )
 
@@ -51,7 +51,9 @@ def test_texts_of_two_processes_may_be_interleaved() -> None:
 def test_a_long_argument_vector_is_completed_from_the_live_process() -> None:
     whole = b"cc\0" + b"x" * 40_000 + b"\0"
     records = exec_records(10, 7, whole[:100], total=len(whole))
-    (event,) = RecordDecoder(raw.INFO, lambda pid: whole if pid == 7 else None).decode(records)
+    (event,) = RecordDecoder(raw.INFO, lambda pid, file: whole if (pid, file) == (7, "cmdline") else None).decode(
+        records
+    )
     assert isinstance(event, Exec)
     assert event.argv == ("cc", "x" * 40_000)
     assert event.argv_bytes is None
@@ -59,9 +61,20 @@ def test_a_long_argument_vector_is_completed_from_the_live_process() -> None:
 
 @pytest.mark.parametrize("answer", [None, b"other\0" + b"y" * 500])
 def test_a_vector_that_cannot_be_completed_tells_its_true_length(answer: bytes | None) -> None:
-    (event,) = RecordDecoder(raw.INFO, lambda _: answer).decode(exec_records(10, 7, b"cc\0a", total=506))
+    (event,) = RecordDecoder(raw.INFO, lambda _pid, _file: answer).decode(exec_records(10, 7, b"cc\0a", total=506))
     assert isinstance(event, Exec)
     assert (event.argv, event.argv_bytes) == (("cc", "a"), 506)
+
+
+def test_an_environment_that_was_cut_is_completed_or_unknown() -> None:
+    whole = b"CC=gcc\0PATH=/bin\0x" + b"y" * 40_000 + b"=1\0CGO_ENABLED=0\0"
+    records = exec_records(10, 7, b"cc\0", env_total=len(whole))
+    (completed,) = RecordDecoder(raw.INFO, lambda _pid, file: whole if file == "environ" else None).decode(records)
+    (unknown,) = RecordDecoder(raw.INFO).decode(records)
+    assert isinstance(completed, Exec)
+    assert isinstance(unknown, Exec)
+    assert (completed.env or {})["CGO_ENABLED"] == "0"
+    assert unknown.env is None
 
 
 def test_an_exec_whose_texts_were_lost_is_still_an_exec() -> None:
@@ -100,7 +113,15 @@ def test_exit_codes_signals_and_cores_as_wait_reports_them() -> None:
 def test_chunks_of_one_write_are_one_text_even_within_a_character() -> None:
     euro = "€".encode()
     assert decode(raw.text(1, 7, "PART_STDERR", euro[:1]), raw.text(1, 7, "PART_STDERR", euro[1:], truncated=True)) == [
-        Output(ts_ns=1, pid=7, tid=7, text="€")
+        Output(ts_ns=1, pid=7, tid=7, text="€", truncated=True)
+    ]
+
+
+def test_chunks_of_one_write_are_joined_over_others_records() -> None:
+    first, rest = raw.text(1, 7, "PART_STDERR", b"\xe2\x82"), raw.text(1, 7, "PART_STDERR", b"\xac")
+    assert decode(first, raw.fork(1, 9, 10), rest) == [
+        Output(ts_ns=1, pid=7, tid=7, text="€"),
+        Fork(ts_ns=1, pid=9, tid=9, child_pid=10),
     ]
 
 
