@@ -1,4 +1,4 @@
-"""Finds the files that gotrace ships beside its code: in a checkout they lie at its root, in a wheel inside the package."""
+"""Finds the files that gotrace ships beside its code: at the root of a checkout, inside the package in a wheel."""
 
 from __future__ import annotations
 

@@ -106,7 +106,8 @@ def _denied(file: Path, shown: str) -> tuple[str, str]:
     if not file.is_file():
         return "it is no regular file", "name a program"
     if not file.stat().st_mode & 0o111:
-        return "it is not executable", f"chmod +x {shown}"
+        program = _start(file).startswith((b"#!", b"\x7fELF"))
+        return "it is not executable", f"chmod +x {shown}" if program else f"see whether it is a program: file {shown}"
     interpreter = _shebang(file)
     if interpreter is not None and not os.access(interpreter, os.X_OK):
         return f"its interpreter {interpreter!r} may not be executed", f"correct the first line of {shown}"

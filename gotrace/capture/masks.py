@@ -25,7 +25,7 @@ from gotrace.capture.credentials import (
     may_hold_secret,
     program_flags,
 )
-from gotrace.events.model import Event, Exec, Output
+from gotrace.events.model import Event, Exec, Output, SyscallError
 
 __all__ = ["allowed_env", "allowed_variable", "mask_argv", "mask_event", "mask_text"]
 
@@ -96,7 +96,15 @@ def mask_argv(argv: Sequence[str]) -> tuple[str, ...]:
 
 
 def mask_event(event: Event) -> Event:
-    """The event as it may be recorded: an exec's path, arguments and environment masked, or an output's text."""
+    """The event as it may be recorded: an exec's path, arguments and environment masked, or an output's text.
+
+    Of a failing call's paths those are masked that are URLs: `git clone URL` first asks whether URL is a folder.
+    """
+    if isinstance(event, SyscallError):  # by far the most
+        for path in event.paths:
+            if "://" in path:
+                return msgspec.structs.replace(event, paths=tuple(map(_mask_url, event.paths)))
+        return event
     if isinstance(event, Output):
         text = mask_text(event.text)
         return event if text == event.text else msgspec.structs.replace(event, text=text)
@@ -108,3 +116,7 @@ def mask_event(event: Event) -> Event:
     if (path, argv, env) == (event.path, event.argv, event.env):
         return event
     return msgspec.structs.replace(event, path=path, argv=argv, env=env)
+
+
+def _mask_url(path: str) -> str:
+    return mask_text(path) if "://" in path else path

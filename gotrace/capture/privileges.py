@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,9 @@ __all__ = ["Invoker", "become", "environment", "found_only_in_users_path", "invo
 
 _OF_SUDO = frozenset({"SUDO_COMMAND", "SUDO_GID", "SUDO_HOME", "SUDO_TTY", "SUDO_UID", "SUDO_USER", "DOAS_USER"})
 _FOLDERS = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME")
+
+_LOADED_LAST = "gotrace.capture.facts"
+"""What a capture imports after it has become the user."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,12 @@ def _check_no_way_back(who: Invoker) -> None:
 
 
 def _check_own_files(who: Invoker) -> None:
-    """Much of gotrace and of Python is loaded when it is first used, and from now on as that user."""
+    """Much of gotrace and of Python is loaded when it is first used, and from now on as that user.
+
+    Whoever has loaded it all before, as root, needs no file any more.
+    """
+    if _LOADED_LAST in sys.modules:
+        return
     for file in (os.__file__, __file__):
         if not os.access(file, os.R_OK):
             message = f"{who.name} cannot read {file}, which gotrace needs to work as {who.name}"

@@ -17,6 +17,7 @@ from msgspec.structs import force_setattr
 
 from gotrace.capture import privileges
 from gotrace.capture.header import new_header
+from gotrace.capture.signals import children_reported
 from gotrace.capture.spool import Spool
 from gotrace.capture.tracee import Status, Tracee
 from gotrace.capture.watch import Observer, Watch
@@ -89,6 +90,7 @@ def record(
         UsageError: `argv` is no command.
     """
     began, hidden = time.monotonic(), None
+    _occupy_standard_descriptors()
     if become and argv:
         hidden = privileges.found_only_in_users_path(argv[0])
     with source.open(target or Target(secrets.randbits(63) + 1), sudo=sudo) as capture:
@@ -130,6 +132,16 @@ def record(
         released - began, ended - released, detached - ended, read - detached, time.monotonic() - read, cpu
     )
     return Recorded(header, events, outcome, timings)
+
+
+def _occupy_standard_descriptors() -> None:
+    """Where the caller closed 0, 1 or 2, let no file of ours get that number: what is written there would go into it.
+
+    The command finds them closed all the same, for these are closed on exec.
+    """
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
 
 
 class _Launch(NamedTuple):
@@ -184,14 +196,15 @@ def _ask_for_facts(header: Header, events: list[KnownEvent], outcome: Outcome, l
     from gotrace.capture.facts import gather  # the command need not wait for this import
 
     try:
-        known = gather(
-            header,
-            events,
-            failed=outcome.exit != 0,
-            env=launch.env,
-            cwd=launch.folder(),
-            now_ns=time.monotonic_ns,
-        )
+        with children_reported():
+            known = gather(
+                header,
+                events,
+                failed=outcome.exit != 0,
+                env=launch.env,
+                cwd=launch.folder(),
+                now_ns=time.monotonic_ns,
+            )
     except (KeyboardInterrupt, Exception) as error:
         why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"
         header.degraded = (*header.degraded, f"the tools were not asked for facts: {why}")

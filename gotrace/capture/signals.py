@@ -3,6 +3,7 @@
 The terminal signals the whole foreground group, so the command has got a ^C already when we see it. What another
 process sends to gotrace alone is meant for the command and is passed on. The kernel says which is which: `si_code` is
 above zero (SI_KERNEL) for the terminal and at most zero (SI_USER, SI_QUEUE, SI_TKILL) for a process; sigaction(2).
+What a process sends to the whole group (a shell's `kill %1`) has reached the command too; see `witness`.
 What the command's own processes send to us (kill(0, ...), a SIGUSR1 to the parent) is not passed back to it.
 """
 
@@ -13,11 +14,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import Any, Self
 
 from gotrace.capture.prctl import PR_SET_PDEATHSIG, prctl
+from gotrace.capture.witness import Witness
 
 RELAYED = (
     signal.SIGINT,
@@ -46,6 +48,7 @@ class Relay:
         self._send = send
         self._previous: dict[signal.Signals, Any] = {}
         self._mask: set[int] = set()
+        self._witness: Witness | None = None
         self.active = False
 
     def __enter__(self) -> Self:
@@ -61,6 +64,7 @@ class Relay:
         # A thread that does not block them may be handed one: without a handler that would end gotrace.
         for one in self._previous:
             signal.signal(one, self._taken_by_another_thread)
+        self._witness = Witness()
         return self
 
     def __exit__(
@@ -74,13 +78,19 @@ class Relay:
         for one, handler in self._previous.items():
             signal.signal(one, handler)
         signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
+        if self._witness:
+            self._witness.end()
 
     def forward(self) -> None:
         """Pass on what has arrived since the last call."""
         if not self.active:
             return
-        while (info := self._waiting()) is not None:
-            if info.si_code <= 0 and not descends(info.si_pid, self._pid):
+        arrived = list(iter(self._waiting, None))
+        if not arrived:
+            return
+        has_got = self._witness.seen() if self._witness and _group(self._pid) == os.getpgrp() else frozenset()
+        for info in arrived:
+            if info.si_code <= 0 and info.si_signo not in has_got and not descends(info.si_pid, self._pid):
                 self._send(info.si_signo)
 
     def _waiting(self) -> signal.struct_siginfo | None:
@@ -141,6 +151,20 @@ def _continue_us_after(pid: int) -> int:
             time.sleep(_WATCH_S)
     finally:
         os._exit(0)
+
+
+@contextlib.contextmanager
+def children_reported() -> Iterator[None]:
+    """While SIGCHLD is ignored nobody learns how a child ended (wait(2)); inside here it is not, in the main thread."""
+    ignored = signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN
+    if not ignored or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 
 
 def _group(pid: int) -> int:

@@ -94,6 +94,8 @@ class Building:
         for report in self.outputs.reports:
             code = _attempt(partial(report.write, trace, diagnosis, colour=self.colour)) or code
         found = any(finding.severity.value in _COUNTS_FOR[self.fail_on] for finding in diagnosis.findings)
+        if found and not code and recorded.outcome.exit == 0:
+            streams.to_stderr(f"gotrace: exit status {_FINDINGS}, because --fail-on={self.fail_on}\n")
         return code or (_FINDINGS if found else 0)
 
     def _on_sudo(self, diagnosis: Diagnosis) -> str:

@@ -45,7 +45,7 @@ def _message_and_remedy(error: BaseException) -> tuple[str, str]:
     if isinstance(error, GotraceError):
         return error.message, error.remedy
     if isinstance(error, _ClickError):
-        message = str(getattr(error, "format_message", error.__str__)()).rstrip(".").replace("Value error, ", "")
+        message = _plain(str(getattr(error, "format_message", error.__str__)()))
         context = getattr(error, "ctx", None)
         usage = (
             f"{context.command_path} --help shows what it takes" if isinstance(error, _UsageError) and context else ""
@@ -60,6 +60,13 @@ def _message_and_remedy(error: BaseException) -> tuple[str, str]:
         f"{type(error).__name__}: {error} (at {_place_of(error)})",
         "this is a bug in gotrace; GOTRACE_DEBUG=1 shows more",
     )
+
+
+def _plain(message: str) -> str:
+    """What typer says, on one line and without its list of all ways to write yes and no."""
+    line = " ".join(message.split()).rstrip(".").replace("Value error, ", "")
+    value, not_boolean, _ = line.partition(" is not a valid boolean")
+    return f"{value} is neither 1 nor 0" if not_boolean else line
 
 
 def _place_of(error: BaseException) -> str:

@@ -46,8 +46,11 @@ class Destination:
             UsageError: the format is unknown, or the path is missing.
         """
         form, colon, path = text.partition(":")
-        if form not in set(Format) or not path or not colon:
-            raise UsageError(f"--report {text}: not of the form FORMAT:PATH", f"formats: {', '.join(Format)}")
+        known = " and ".join(Format)
+        if not colon or not path:
+            raise UsageError(f"--report {text}: not of the form FORMAT:PATH", f"known formats are {known}")
+        if form not in set(Format):
+            raise UsageError(f"--report {text}: the format {form!r} is unknown", f"known ones are {known}")
         return cls(Format(form), path)
 
     def check(self) -> None:
@@ -90,8 +93,13 @@ class Outputs:
 
         Raises:
             RecordingError: the recording could not be written.
-            UsageError: a report could not.
+            UsageError: a report could not, or the recording is to go to stdout.
         """
+        if self.recording == Path("-"):
+            raise UsageError(
+                "-o -: a recording goes to a file, not to stdout",
+                "name one: -o build.gotrace; --report json:- writes a report to stdout",
+            )
         if self.recording is not None:
             _try(self.recording)
         for report in self.reports:

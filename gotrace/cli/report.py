@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gotrace.cli import options, outputs
+from gotrace.cli import options, outputs, preload
 
 
 def register(app: typer.Typer) -> None:
@@ -34,6 +34,7 @@ def report(
     from gotrace.api import diagnose, load
     from gotrace.errors import RecordingError
 
+    _be_the_caller()
     destination = outputs.Destination(form, output)
     destination.check()
     trace = load(recording, allow_newer=True)
@@ -42,3 +43,13 @@ def report(
     if trace.damage:
         raise RecordingError(trace.damage, "The report tells what could be read of it.")
     raise typer.Exit(1 if diagnosis.findings else 0)
+
+
+def _be_the_caller() -> None:
+    """Below sudo, open files as the user who called it: root's power reads and writes nobody's files for them."""
+    from gotrace.capture import privileges
+
+    who = privileges.invoker()
+    if who is not None:
+        preload.load_all()
+        privileges.become(who)

@@ -40,7 +40,7 @@ class Tally:
 
     def _start(self, image: Exec) -> None:
         argv = image.argv or ()
-        role = role_of(image.path, argv)
+        role = role_of(image.path, image.argv)
         if role not in _SHOWN or "-V=full" in argv:  # how cmd/go asks its tools for their version
             return
         package = argv[argv.index("-p") + 1] if "-p" in argv[:-1] else ""

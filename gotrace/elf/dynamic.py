@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+from gotrace.elf.segments import read_segment
 
 
 class Dynamic(NamedTuple):
@@ -21,24 +24,12 @@ def read_dynamic(path: Path) -> Dynamic | None:
     Raises:
         OSError: the file cannot be opened.
     """
-    # Not at the top: pyelftools costs a tenth of a second to import, and most runs never need it.
-    from elftools.elf.dynamic import DynamicSegment
-    from elftools.elf.elffile import ELFFile
-
-    with path.open("rb") as file:
-        try:
-            segments = ELFFile(file).iter_segments(type="PT_DYNAMIC")
-            segment = next((part for part in segments if isinstance(part, DynamicSegment)), None)
-            return None if segment is None else _entries(segment.iter_tags())
-        except Exception:
-            # pyelftools trusts the file: a damaged one raises whatever its parser stumbled on (AttributeError,
-            # struct.error, construct's own, UnicodeDecodeError, OSError of a seek to nowhere, ...).
-            return None
+    return read_segment(path, "PT_DYNAMIC", lambda segment: _entries(segment.iter_tags()))
 
 
-def _entries(tags: object) -> Dynamic:
+def _entries(tags: Iterable[Any]) -> Dynamic:
     texts: dict[str, list[str]] = {}
-    for tag in tags:  # type: ignore[attr-defined]
+    for tag in tags:
         kind = tag.entry.d_tag
         if kind in ("DT_SONAME", "DT_NEEDED", "DT_RUNPATH", "DT_RPATH"):
             value = getattr(tag, kind.removeprefix("DT_").lower())

@@ -57,16 +57,6 @@ def parse_header(data: bytes) -> ElfHeader | None:
     return ElfHeader(32 * elf_class, order == 1, _machine_name(number, elf_class, order), file_type)
 
 
-def read_header(path: Path) -> ElfHeader | None:
-    """Header of the ELF file at `path`, or None where it is none.
-
-    Raises:
-        OSError: the file cannot be read.
-    """
-    with path.open("rb") as file:
-        return parse_header(file.read(_HEADER_SIZE))
-
-
 def archive_header(path: Path) -> ElfHeader | None:
     """Header of the first ELF member of an ar archive; None for none among its first members, or for no archive.
 

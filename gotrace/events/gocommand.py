@@ -110,9 +110,9 @@ def _is_flag(word: str) -> bool:
 
 
 def _packages_among_flags(reader: _Reader) -> list[str]:
-    """`go test` takes flags behind the packages; behind `-args` all is the test's own."""
+    """`go test` takes flags behind the packages; from `--` on, and behind `-args`, all is the test's own."""
     packages = []
-    while reader.rest and reader.rest[0] not in ("-args", "--args"):
+    while reader.rest and reader.rest[0] not in ("--", "-args", "--args"):
         packages.append(reader.rest.pop(0))
         reader.read_flags()
     return packages

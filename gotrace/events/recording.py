@@ -37,7 +37,7 @@ class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Line 1 of a recording: who recorded what, where, and what could be seen.
 
     `wall_offset_ns` added to an event's `ts_ns` gives nanoseconds of the Unix epoch. `host` has the keys machine,
-    kernel, distribution, distribution_version, libc.
+    kernel, distribution, distribution_version, distribution_codename, libc.
     """
 
     magic: str = MAGIC
@@ -229,7 +229,7 @@ class _Reader:
             if line is not None and line.startswith(b'{"magic":"gotrace"'):
                 raise RecordingError(f"{self._name} is damaged in its first line: nothing can be read.", _RECORD_AGAIN)
             if self._lines.stopped:
-                raise RecordingError(f"{self._name} cannot be read: {self._lines.stopped}.", _RECORD_AGAIN)
+                raise RecordingError(f"{self._name} cannot be read at all: {self._lines.stopped}.", _RECORD_AGAIN)
             raise RecordingError(
                 f"{self._name} is not a recording of gotrace.", "Name a file that was written with -o FILE."
             )

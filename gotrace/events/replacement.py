@@ -70,7 +70,9 @@ class Replacement:
             errno.EACCES: f"Choose a folder that you may write to; this needs write permission in {folder}.",
             errno.EPERM: f"Choose a folder that you may write to; this needs write permission in {folder}.",
             errno.EROFS: "Choose a folder on a disk that is not mounted read-only.",
-            errno.ENOENT: f"Make the folder {folder} first, or choose another.",
+            errno.ENOENT: "No file can be made in this folder; choose another."
+            if self.path.parent.is_dir()
+            else f"Make the folder {folder} first, or choose another.",
             errno.ENOTDIR: f"{folder} is not a folder; choose another.",
         }
         number = error.errno or errno.EIO

@@ -208,13 +208,57 @@ def _output(event: Output, limit: int) -> str:
 
 
 def _fact(event: Fact, limit: int) -> str:
-    """A fact is no call; it is shown as what it is, its data as JSON."""
+    """A fact is no call: what a tool or the disk said is told in words, with the question in front."""
+    told = _FACTS_TOLD.get(event.name)
+    words = told(event) if told is not None else None
+    if words:
+        return " ".join(words.splitlines())
     data = "".join(
         f" {key}={quote(value, limit) if isinstance(value, str) else _json(value, limit)}"
         for key, value in event.data.items()
     )
     subject = f" {quote(event.subject)}" if event.subject else ""
     return f"/* {event.name}{subject}:{data} */"
+
+
+def _compiler_fact(event: Fact) -> str | None:
+    asked = " ".join([event.subject.rpartition("/")[2], *_strings(event.data.get("arguments")), "-dumpmachine"])
+    target = event.data.get("target")
+    return f"{asked}: {target}" if target else None
+
+
+def _package_fact(event: Fact) -> str | None:
+    files = ", ".join(_strings(event.data.get("cgo_files")))
+    position = event.data.get("import_c")
+    at = f' (import "C" at {position})' if position else ""
+    return f"go list: {event.subject}: {files} is left out without cgo{at}" if files else None
+
+
+def _header_fact(event: Fact) -> str | None:
+    found = _strings(event.data.get("found"))
+    return f"on the disk: {event.subject} is {', '.join(found[:_FILES_TOLD])}" if found else None
+
+
+def _library_fact(event: Fact) -> str | None:
+    told = []
+    found = event.data.get("found")
+    for one in (one for one in found if isinstance(one, dict)) if isinstance(found, list | tuple) else ():
+        kind, machine = one.get("kind"), one.get("machine")
+        told.append(f"{one.get('path')} ({kind}, for {machine})" if machine else f"{one.get('path')} ({kind})")
+    return f"on the disk: {', '.join(told[:_FILES_TOLD])}" if told else None
+
+
+_FILES_TOLD = 4
+_FACTS_TOLD = {
+    "compiler": _compiler_fact,
+    "gopackage": _package_fact,
+    "header": _header_fact,
+    "library": _library_fact,
+}
+
+
+def _strings(value: object) -> list[str]:
+    return [word for word in value if isinstance(word, str)] if isinstance(value, list | tuple) else []
 
 
 def _json(value: object, limit: int) -> str:

@@ -35,6 +35,9 @@ _GO_TOOLS["buildid"] = Role.BUILDID
 _TOOL_FOLDER = re.compile(r"(?:^|/)pkg/tool/\w+/[\w.-]+$|/[0-9a-f]{2}/[0-9a-f]{64}-d/[\w.-]+$")
 """$GOROOT/pkg/tool/linux_amd64/compile; since Go 1.25 also a tool that was built on demand into the build cache."""
 
+_WORDS_IN_FRONT = 16
+"""How many arguments are looked at for a flag that its caller puts in front: a link has thousands of them."""
+
 _TOOL_ARGUMENTS = frozenset({"-V=full", "-importcfg", "-objdir", "-trimpath"})
 """What cmd/go gives its own tools; a program that is merely called `link` or `compile` is not called like that."""
 
@@ -66,10 +69,11 @@ _C_TOOLS = (
 )
 _C_TOOL_PATTERNS = tuple((role, re.compile(pattern)) for role, pattern in _C_TOOLS)
 
-_LAUNCHERS = frozenset({"ccache", "distcc", "sccache", "icecc", "gomacc"})
-"""Programs that take a whole compiler command as their arguments."""
+LAUNCHERS = frozenset({"ccache", "distcc", "sccache", "icecc", "gomacc"})
+"""Programs that run a compiler for somebody: its whole command is their arguments, or they are called by its name."""
 
-_PYTHON = re.compile(r"python(?:\d+(?:\.\d+)*)?")
+PYTHON = re.compile(r"python(?:\d+(?:\.\d+)*)?")
+"""Names of Python, which runs the zig of the package ziglang: `python3 -m ziglang cc`."""
 
 _ZIG_ROLES = {"cc": Role.CC, "c++": Role.CC, "clang": Role.CC, "ld.lld": Role.LD, "pkg-config": Role.PKG_CONFIG}
 
@@ -87,7 +91,7 @@ def role_of(path: str, argv: Sequence[str] | None) -> Role:
     A script's `argv` may have its interpreter in front, as the kernel puts it there.
     """
     folder, _, name = path.rpartition("/")
-    words = _arguments(path, name, argv)
+    words = own_argv(path, argv or ())[1:]
     if _is_test_binary(path, name, words):
         return Role.TEST_BINARY
     go_tool = _go_tool(path, name, words)
@@ -106,21 +110,22 @@ def is_tool(role: Role) -> bool:
     return role not in {Role.OTHER, Role.TEST_BINARY}
 
 
-def _arguments(path: str, name: str, argv: Sequence[str] | None) -> Sequence[str]:
-    """The arguments proper: without argv[0], and for a script without interpreter, its option and the script."""
-    if not argv:
-        return ()
-    if argv[0].rpartition("/")[2] != name:
+def own_argv(path: str, argv: Sequence[str]) -> Sequence[str]:
+    """`argv` as the caller of the image at `path` gave it, its name first.
+
+    The kernel puts a script's interpreter, perhaps with an option, in front (execve(2)); that is left out.
+    """
+    if argv and argv[0].rpartition("/")[2] != path.rpartition("/")[2]:
         for position in (1, 2):
             if len(argv) > position and argv[position] == path:
-                return argv[position + 1 :]
-    return argv[1:]
+                return argv[position:]
+    return argv
 
 
 def _is_test_binary(path: str, name: str, words: Sequence[str]) -> bool:
     if name.endswith(".test") and _TEST_BINARY.search(path):
         return True
-    return any(word.startswith("-test.") for word in words) and not _GO_NAME.fullmatch(name)
+    return any(word.startswith("-test.") for word in words[:_WORDS_IN_FRONT]) and not _GO_NAME.fullmatch(name)
 
 
 def _go_tool(path: str, name: str, words: Sequence[str]) -> Role | None:
@@ -128,7 +133,7 @@ def _go_tool(path: str, name: str, words: Sequence[str]) -> Role | None:
     role = _GO_TOOLS.get(name)
     if _TOOL_FOLDER.search(path):
         return role or Role.OTHER
-    if role is not None and not _TOOL_ARGUMENTS.isdisjoint(words[:16]):
+    if role is not None and not _TOOL_ARGUMENTS.isdisjoint(words[:_WORDS_IN_FRONT]):
         return role
     if words and words[-1].endswith("/vet.cfg"):
         return Role.VET  # what `go vet -vettool=...` runs
@@ -136,11 +141,11 @@ def _go_tool(path: str, name: str, words: Sequence[str]) -> Role | None:
 
 
 def _c_tool(name: str, words: Sequence[str]) -> Role:
-    if name in _LAUNCHERS:
+    if name in LAUNCHERS:
         return _launched(words)
     if name == "zig":
         return _zig(words)
-    if _PYTHON.fullmatch(name):
+    if PYTHON.fullmatch(name):
         return _zig(words[2:]) if tuple(words[:2]) == ("-m", "ziglang") else Role.OTHER
     for role, pattern in _C_TOOL_PATTERNS:
         if pattern.fullmatch(name):
@@ -154,7 +159,7 @@ def _launched(words: Sequence[str]) -> Role:
         if word.startswith("-") or ("=" in word and "/" not in word.partition("=")[0]):
             continue
         inner = word.rpartition("/")[2]
-        return Role.CC if inner not in _LAUNCHERS and _c_tool(inner, words[position + 1 :]) is Role.CC else Role.OTHER
+        return Role.CC if inner not in LAUNCHERS and _c_tool(inner, words[position + 1 :]) is Role.CC else Role.OTHER
     return Role.OTHER
 
 

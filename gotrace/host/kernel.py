@@ -6,7 +6,6 @@ import ctypes
 import errno
 import os
 import shutil
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -84,10 +83,11 @@ def lockdown_mode(text: str) -> str:
 def bcc_location() -> Path | None:
     """Folder of BCC's Python package, wherever the distribution puts it; None where it is not installed.
 
-    The package called "bcc" on PyPI is another project: BCC's has a libbcc.py.
+    Root imports what is found, so only the system's own folders are looked into, never sys.path. The package called
+    "bcc" on PyPI is another project: BCC's has a libbcc.py.
     """
     globbed = (folder for pattern in _BCC_PATTERNS for folder in sorted(Path("/").glob(pattern)))
-    for folder in (*map(Path, _BCC_FOLDERS), *globbed, *map(Path, filter(None, sys.path))):
+    for folder in (*map(Path, _BCC_FOLDERS), *globbed):
         if (folder / "bcc" / "libbcc.py").is_file():
             return folder / "bcc"
     return None
@@ -104,7 +104,9 @@ def _privileges() -> Check:
     if may_trace(held):
         return Check("privileges", True, ", ".join(sorted(held)))
     if shutil.which("sudo"):
-        return Check("privileges", True, "none, but sudo is there", "gotrace build --sudo -- COMMAND")
+        # Not tried: where it is not allowed that would be logged, and mailed to the administrator (sudoers(5)).
+        detail = "none; sudo is installed, whether it lets you is not known"
+        return Check("privileges", None, detail, "gotrace build --sudo -- COMMAND")
     return Check("privileges", False, "neither CAP_BPF with CAP_PERFMON nor sudo", "Run gotrace as root.")
 
 

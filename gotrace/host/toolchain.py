@@ -9,12 +9,15 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 from gotrace.host.check import Check
 from gotrace.host.distribution import package_command
 
 _NAMES = ("gcc", "cc", "clang", "musl-gcc")
+_CXX_NAMES = ("g++", "c++", "clang++", "gfortran")
 _CROSS = re.compile(r"[a-z0-9_]+(?:-[a-z0-9_]+){1,3}-(?:gcc|clang)")
+_CROSS_CXX = re.compile(_CROSS.pattern[:-1] + r"|g\+\+|clang\+\+|gfortran)")
 _SECONDS = 5
 
 _GO_PACKAGES = {"debian": "golang-go", "ubuntu": "golang-go", "fedora": "golang", "arch": "go"}
@@ -32,24 +35,26 @@ def checks() -> list[Check]:
     return [_go(), *_compilers(), _pkg_config()]
 
 
-def compilers_in(search: str) -> Iterator[Path]:
+def compilers_in(search: str, *, every_name: bool = False) -> Iterator[Path]:
     """C compilers in the folders of a PATH: the usual names, and cross compilers by their names' form.
 
-    One file under several names is named once, by the first.
+    One file under several names is named once, by the first. With `every_name` each name counts, once for all folders
+    as in a look-up, and those of C++ and Fortran compilers too.
     """
     seen: set[str] = set()
     folders = [Path(folder) for folder in search.split(os.pathsep) if folder]
-    usual = (found for name in _NAMES if (found := shutil.which(name, path=search)))
-    for path in (*map(Path, usual), *(path for folder in folders for path in _cross_compilers(folder))):
-        whole = os.path.realpath(path)
-        if whole not in seen:
-            seen.add(whole)
+    names, cross = ((*_NAMES, *_CXX_NAMES), _CROSS_CXX) if every_name else (_NAMES, _CROSS)
+    usual = (found for name in names if (found := shutil.which(name, path=search)))
+    for path in (*map(Path, usual), *(path for folder in folders for path in _cross_compilers(folder, cross))):
+        same = path.name if every_name else os.path.realpath(path)
+        if same not in seen:
+            seen.add(same)
             yield path
 
 
-def _cross_compilers(folder: Path) -> list[Path]:
+def _cross_compilers(folder: Path, form: re.Pattern[str]) -> list[Path]:
     try:
-        names = sorted(entry.name for entry in os.scandir(folder) if _CROSS.fullmatch(entry.name))
+        names = sorted(entry.name for entry in os.scandir(folder) if form.fullmatch(entry.name))
     except OSError:
         return []
     return [folder / name for name in names if os.access(folder / name, os.X_OK)]
@@ -62,9 +67,14 @@ def _go() -> Check:
         return Check("go", False, "not found in PATH", remedy)
     # A go.mod in the current folder may ask for another toolchain: never download one for a question.
     version = _ask([path, "version"], GOTOOLCHAIN="local")
-    if version is None:
-        return Check("go", False, f"{path} does not answer `go version`")
-    return Check("go", True, f"{path}: {version.removeprefix('go version ')}")
+    if version.text is None:
+        return Check(
+            "go",
+            False,
+            f"{path} does not answer `go version`{version.said}",
+            "Mend what it says, until `go version` answers.",
+        )
+    return Check("go", True, f"{path}: {version.text.removeprefix('go version ')}")
 
 
 def _compilers() -> list[Check]:
@@ -75,7 +85,11 @@ def _compilers() -> list[Check]:
     with ThreadPoolExecutor(4) as pool:
         targets = pool.map(lambda path: _ask([str(path), "-dumpmachine"]), paths)
     return [
-        Check("C compiler", target is not None, f"{path}: {target or 'does not say its target'}")
+        Check(
+            "C compiler",
+            target.text is not None,
+            f"{path}: {target.text or f'does not say its target{target.said}'}",
+        )
         for path, target in zip(paths, targets, strict=True)
     ]
 
@@ -88,8 +102,14 @@ def _pkg_config() -> Check:
     return Check("pkg-config", None, detail, package_command(_PKG_CONFIG_PACKAGES))
 
 
-def _ask(argv: list[str], **env: str) -> str | None:
-    """First line of a tool's answer, or None where it gives none."""
+class _Answer(NamedTuple):
+    """First line of what a tool answered; None where it gave none, and why, in its own or the system's words."""
+
+    text: str | None
+    said: str = ""
+
+
+def _ask(argv: list[str], **env: str) -> _Answer:
     try:
         answer = subprocess.run(
             argv,
@@ -101,6 +121,12 @@ def _ask(argv: list[str], **env: str) -> str | None:
             env={**os.environ, "LC_ALL": "C", **env},
             check=False,
         )
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.strip().partition("\n")[0] or None if answer.returncode == 0 else None
+    except OSError as error:
+        return _Answer(None, f": {error.strerror}")
+    except subprocess.TimeoutExpired:
+        return _Answer(None, f" within {_SECONDS} seconds")
+    first = answer.stdout.strip().partition("\n")[0]
+    if answer.returncode == 0 and first:
+        return _Answer(first)
+    said = answer.stderr.strip().partition("\n")[0]
+    return _Answer(None, f": {said}" if said else f": exit status {answer.returncode}")

@@ -1,10 +1,10 @@
-"""How the traced command itself ended."""
+"""How the traced command itself ended, and the go commands in it that failed."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from gotrace.trace.model import Trace
+from gotrace.trace.model import Build, Trace
 
 
 class Ending(NamedTuple):
@@ -13,6 +13,11 @@ class Ending(NamedTuple):
     exit: int | None
     signal: int | None
     seconds: float | None
+
+    @property
+    def known(self) -> bool:
+        """The recording says how it ended."""
+        return self.exit is not None or self.signal is not None
 
     @property
     def failed(self) -> bool:
@@ -30,3 +35,9 @@ def ending_of(trace: Trace) -> Ending:
         return Ending(None, None, None)
     lasted = None if root.end_ns is None else (root.end_ns - root.start_ns) / 1e9
     return Ending(root.exit.status, root.exit.signal, lasted)
+
+
+def failed_builds(trace: Trace) -> list[Build]:
+    """The go commands that built and failed; one below another that failed is only part of that."""
+    failed = {build.span for build in trace.builds if build.failed}
+    return [build for build in trace.builds if build.span in failed and failed.isdisjoint(build.span.ancestors())]

@@ -17,22 +17,27 @@ _SURROGATES = r"\ud800-\udfff"
 
 _UNSAFE_IN_BLOCK = re.compile(f"[{_CONTROL}{_BIDI}{_LINES}{_SURROGATES}]")
 _UNSAFE_IN_LINE = re.compile(rf"[\t\n{_CONTROL}{_BIDI}{_LINES}{_SURROGATES}]")
+_TO_A_CI = re.compile(r"##(?=\w*\[)")
+"""GitHub Actions, Azure Pipelines and TeamCity obey `##[...]`, `##vso[...]` and `##teamcity[...]` anywhere in a line.
+
+Their `::` at the beginning of a line is for whoever makes lines; see `page`.
+"""
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 def safe_line(text: str) -> str:
     """`text` on one line: control, bidi and line-breaking characters shown as escapes such as `\\x1b` or `\\u202e`."""
-    return _UNSAFE_IN_LINE.sub(_shown, text)
+    return _TO_A_CI.sub(r"#\\x23", _UNSAFE_IN_LINE.sub(_shown, text))
 
 
 def safe_block(text: str) -> str:
     """As `safe_line`, but newlines and tabs stay: for what is shown as a block. CR LF counts as a newline."""
-    return _UNSAFE_IN_BLOCK.sub(_shown, text.replace("\r\n", "\n"))
+    return _TO_A_CI.sub(r"#\\x23", _UNSAFE_IN_BLOCK.sub(_shown, text.replace("\r\n", "\n")))
 
 
 def safe_json(document: str) -> str:
     """A JSON document whose strings hold no such character raw: written as JSON's own `\\uXXXX`, so the value stays."""
-    return _UNSAFE_IN_BLOCK.sub(lambda found: f"\\u{ord(found[0]):04x}", document)
+    return _TO_A_CI.sub(r"#\\u0023", _UNSAFE_IN_BLOCK.sub(lambda found: f"\\u{ord(found[0]):04x}", document))
 
 
 def _shown(found: re.Match[str]) -> str:

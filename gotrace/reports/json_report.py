@@ -6,8 +6,10 @@ import json
 from typing import Any
 
 from gotrace.events.tools import Role
-from gotrace.reports.ending import ending_of
+from gotrace.reports.ending import ending_of, failed_builds
 from gotrace.reports.escape import safe_json
+from gotrace.reports.failed import first_error
+from gotrace.rules.engine import unexplained
 from gotrace.rules.finding import Diagnosis, Evidence, Finding
 from gotrace.trace.model import Span, Trace
 from gotrace.trace.summary import summary
@@ -38,6 +40,9 @@ def document(trace: Trace, diagnosis: Diagnosis) -> dict[str, Any]:
         "source": trace.header.source,
         "host": trace.header.host,
         "findings": [_finding(finding) for finding in diagnosis.findings],
+        "unexplained": [
+            {"process": _process(span), "text": first_error(span)} for span in unexplained(trace, diagnosis)
+        ],
         "not_evaluated": [
             {"code": rule.code, "name": rule.name, "reason": rule.reason} for rule in diagnosis.not_evaluated
         ],
@@ -88,6 +93,8 @@ def _counts(trace: Trace) -> dict[str, Any]:
         "refused_execs": counted.refused_execs,
         "failed_calls": counted.errors,
         "packages": counted.packages,
+        "builds": len(trace.builds),
+        "failed_builds": len(failed_builds(trace)),
         "tool_runs": {role.value: counted.runs[role] for role in Role if counted.runs.get(role)},
         "seconds": dict(counted.group_seconds),
         "noise": (trace.fact("counts") or {}).get("noise", {}),

@@ -10,9 +10,11 @@ from typing import TextIO
 from rich.console import Console
 from rich.text import Text
 
-NARROWEST = 80
+NARROWEST = 40
 """Columns; a narrower terminal wraps by itself."""
+USUAL = 80
 WITHOUT_TERMINAL = 100
+"""Columns for files and logs where COLUMNS does not say."""
 
 
 class Page:
@@ -33,17 +35,26 @@ class Page:
         """Wrapped text after `label`, further lines below the first or from column `hang`; nothing for an empty one."""
         if not text:
             return
-        start = Text(" " * indent) + _text(label)
-        column = start.cell_len if hang is None else hang
         body = _text(text)
-        wrapped = body.wrap(self._ruler, max(self.width - max(column, start.cell_len), 20))
+        start = Text(" " * indent) + _text(label)
+        if hang is not None:  # the label is the text's own beginning
+            start, body = Text(" " * indent), _text(label) + body
+        column = start.cell_len if hang is None else hang
+        wrapped = body.wrap(self._ruler, max(self.width - max(column, start.cell_len), 16))
         for number, line in enumerate(wrapped or [body]):
             line.rstrip()
-            self._lines.append((start if number == 0 else Text(" " * column)) + line)
+            self._add((start if number == 0 else Text(" " * column)) + line)
 
     def verbatim(self, text: Text | str, *, indent: int = 0) -> None:
         """One line as it is, however long: a command that is to be pasted."""
-        self._lines.append(Text(" " * indent) + _text(text))
+        self._add(Text(" " * indent) + _text(text))
+
+    def _add(self, line: Text) -> None:
+        """One row. Blanks and then `::` are the beginning of a command to GitHub Actions, whoever wrote it."""
+        if line.plain.lstrip().startswith("::"):
+            at = line.plain.index("::")
+            line = line[:at] + Text("\\x3a") + line[at + 1 :]
+        self._lines.append(line)
 
     def render(self, *, colour: bool) -> str:
         """The page as a string that ends with one newline; empty where nothing is on it."""
@@ -68,12 +79,15 @@ def colour_wanted(stream: TextIO, environ: Mapping[str, str] = os.environ) -> bo
     return stream.isatty() and environ.get("TERM", "") != "dumb"
 
 
-def width_of(stream: TextIO | None) -> int:
-    """Columns of the terminal behind a stream, or a width that suits files and logs."""
+def width_of(stream: TextIO | None, environ: Mapping[str, str] = os.environ) -> int:
+    """Columns of the terminal behind a stream; of a pipe or a file COLUMNS, else a width that suits logs."""
     try:
-        return os.get_terminal_size(stream.fileno()).columns if stream is not None else WITHOUT_TERMINAL
+        columns = os.get_terminal_size(stream.fileno()).columns if stream is not None else 0
     except (OSError, ValueError):
-        return WITHOUT_TERMINAL
+        columns = 0
+    wanted = environ.get("COLUMNS", "")
+    # A terminal that does not know its size (a serial line, some CI) says 0.
+    return columns or (int(wanted) if wanted.isascii() and wanted.isdigit() and int(wanted) else WITHOUT_TERMINAL)
 
 
 def _text(text: Text | str) -> Text:

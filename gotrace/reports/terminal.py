@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from rich.text import Text
 
-from gotrace.reports.ending import ending_of
+from gotrace.reports.ending import ending_of, failed_builds
 from gotrace.reports.escape import safe_block, safe_line
-from gotrace.reports.page import NARROWEST, Page
+from gotrace.reports.failed import first_error, image_at, step
+from gotrace.reports.page import USUAL, Page
 from gotrace.reports.tree import draw_tree
-from gotrace.reports.verdict import cached, not_known, verdict
-from gotrace.reports.wording import cut, end_of_span, pasteable, program_of, shortened
+from gotrace.reports.verdict import not_known, remark, verdict
+from gotrace.reports.wording import cut, end_of_span, named, pasteable, program_of, shortened
+from gotrace.rules.engine import unexplained
 from gotrace.rules.finding import Diagnosis, Evidence, Finding, Severity
 from gotrace.trace.model import Span, Trace
 
@@ -20,12 +22,15 @@ _EVIDENCE_ROWS = 4
 """How much of one line of evidence is shown; the JSON report holds the whole."""
 _MOST_EVIDENCE = 8
 _MOST_LINES = 12
+_READABLE = 35
+"""Columns that evidence should have, with the blanks before it."""
+_MOST_UNEXPLAINED = 6
 
 
 class TerminalReport:
     """Renders for eyes. `quiet` leaves out all but findings, and what makes "nothing found" doubtful."""
 
-    def __init__(self, *, width: int = NARROWEST, colour: bool = False, quiet: bool = False) -> None:
+    def __init__(self, *, width: int = USUAL, colour: bool = False, quiet: bool = False) -> None:
         self._width = width
         self._colour = colour
         self._quiet = quiet
@@ -35,28 +40,52 @@ class TerminalReport:
         page = Page(self._width)
         for finding in diagnosis.findings:
             page.blank()
-            _root_cause(page, finding)
-        if not diagnosis.findings and not self._quiet:
-            page.verbatim(verdict(trace, diagnosis))
-            page.paragraph(cached(trace), hang=2)
-        if diagnosis.findings:
-            page.blank()
+            _root_cause(page, trace, finding)
+        told = self._beside_findings(page, trace, diagnosis)
         for label, text in not_known(trace, diagnosis, quiet=self._quiet):
             page.paragraph(safe_line(text), label=Text(f"{label}: ", "yellow"), hang=2)
-        if (diagnosis.findings or ending_of(trace).failed) and not self._quiet:
+        broken = ending_of(trace).failed or failed_builds(trace)
+        if (diagnosis.findings or broken) and not self._quiet:
             page.blank()
-            draw_tree(page, trace)
+            draw_tree(page, trace, told)
         return page.render(colour=self._colour)
 
+    def _beside_findings(self, page: Page, trace: Trace, diagnosis: Diagnosis) -> list[Span]:
+        """The verdict where there are no findings, and what failed without one; returns those steps."""
+        if not diagnosis.findings:
+            if self._quiet:
+                return []
+            page.paragraph(verdict(trace, diagnosis), hang=2)
+            page.paragraph(remark(trace), hang=2)
+        else:
+            page.blank()
+        failed = unexplained(trace, diagnosis)
+        _unexplained(page, failed)
+        return failed
 
-def _root_cause(page: Page, finding: Finding) -> None:
+
+def _unexplained(page: Page, failed: list[Span]) -> None:
+    """Steps that broke the build and that no finding accounts for, each with the first error of its own words."""
+    if not failed:
+        return
+    steps = "step is" if len(failed) == 1 else "steps are"
+    page.paragraph(Text(f"{len(failed)} failed {steps} explained by no rule:", "yellow"), hang=2)
+    for span in failed[:_MOST_UNEXPLAINED]:
+        page.paragraph(step(span), indent=2, hang=4)
+        page.paragraph(cut(safe_line(first_error(span)), _EVIDENCE_ROWS * page.width), indent=4)
+    if len(failed) > _MOST_UNEXPLAINED:
+        page.paragraph(f"… and {len(failed) - _MOST_UNEXPLAINED} more", indent=2)
+    page.blank()
+
+
+def _root_cause(page: Page, trace: Trace, finding: Finding) -> None:
     title = Text.assemble(
         "gotrace: ", (f"{finding.severity.value} {finding.code}", _STYLES[finding.severity]), f" {finding.name}: "
     )
     page.paragraph(Text.assemble(title, Text(safe_line(finding.message), "bold")), hang=2)
     if finding.span is not None:
         _seen_by(page, finding.span)
-    _evidence(page, finding.evidence)
+    _evidence(page, trace, finding.evidence)
     _fixes(page, finding)
     for consequence in finding.consequences:
         _consequence(page, consequence)
@@ -69,25 +98,38 @@ def _label(word: str) -> Text:
 def _seen_by(page: Page, span: Span) -> None:
     package = f", for {safe_line(span.package)}" if span.package else ""
     page.paragraph(
-        f"{program_of(span)} ({span.role.value}), pid {span.process.pid}{package}: {end_of_span(span)}",
+        f"{named(span)}, pid {span.process.pid}{package}: {end_of_span(span)}",
         label=_label("seen by"),
     )
     if span.argv:
         page.verbatim(shortened(span.argv, page.width - _LABEL - 2), indent=_LABEL + 2)
 
 
-def _evidence(page: Page, evidence: list[Evidence]) -> None:
-    for number, piece in enumerate(evidence[:_MOST_EVIDENCE]):
+def _evidence(page: Page, trace: Trace, evidence: list[Evidence]) -> None:
+    whos = _whos(page, trace, evidence[:_MOST_EVIDENCE])
+    for number, (who, piece) in enumerate(zip(whos, evidence, strict=False)):
         lines = safe_block(piece.text).rstrip("\n").split("\n")
         if len(lines) > _MOST_LINES:
             lines[_MOST_LINES:] = [f"… ({len(lines) - _MOST_LINES} more lines)"]
         label = _label("evidence" if number == 0 else "")
         for position, line in enumerate(lines):
-            pid = f"{piece.pid}  " if position == 0 else " " * len(f"{piece.pid}  ")
-            shown = cut(line, _EVIDENCE_ROWS * (page.width - _LABEL - 2 - len(pid)))
-            page.paragraph(shown, label=Text.assemble(label if position == 0 else _label(""), (pid, "dim")))
+            start = who if position == 0 else " " * len(who)
+            shown = cut(line, _EVIDENCE_ROWS * (page.width - _LABEL - 2 - len(start)))
+            page.paragraph(shown, label=Text.assemble(label if position == 0 else _label(""), (start, "dim")))
     if len(evidence) > _MOST_EVIDENCE:
         page.paragraph(f"… and {len(evidence) - _MOST_EVIDENCE} more", label=_label(""))
+
+
+def _whos(page: Page, trace: Trace, evidence: list[Evidence]) -> list[str]:
+    """Pid and tool of each piece, in columns; the tools are left out where they would take the text's place."""
+    pids = [str(piece.pid) for piece in evidence]
+    # A fact is what gotrace learned afterwards; nobody ran anything at that time.
+    spans = [None if piece.event == "fact" else image_at(trace, piece.pid, piece.ts_ns) for piece in evidence]
+    tools = ["" if span is None else program_of(span) for span in spans]
+    pid_width, tool_width = max(map(len, pids), default=0), max(map(len, tools), default=0)
+    if tool_width == 0 or page.width - _LABEL - pid_width - tool_width < _READABLE:
+        return [f"{pid:<{pid_width}}  " for pid in pids]
+    return [f"{pid:<{pid_width}} {tool:<{tool_width}}  " for pid, tool in zip(pids, tools, strict=True)]
 
 
 def _fixes(page: Page, finding: Finding) -> None:

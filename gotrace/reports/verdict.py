@@ -5,38 +5,84 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gotrace.events.tools import Role
-from gotrace.reports.ending import ending_of
-from gotrace.reports.wording import counted, end_of, seconds
+from gotrace.reports.ending import Ending, ending_of, failed_builds
+from gotrace.reports.wording import GROUPS, counted, end_of, end_of_span, seconds
 from gotrace.rules.finding import Diagnosis
-from gotrace.trace.model import Trace
+from gotrace.trace.model import Build, Trace
 from gotrace.trace.summary import Summary, summary
+
+_OF_GO = frozenset({Role.GO, Role.COMPILE, Role.ASM, Role.CGO, Role.LINK, Role.VET})
+_FROM_CACHE = frozenset({"build", "install", "run"})
+"""The go commands whose packages come from the build cache where nothing compiles; vet and test keep more there."""
+_COMPILERS = frozenset({Role.COMPILE, Role.ASM, Role.CGO, Role.CC, Role.VET})
 
 
 def verdict(trace: Trace, diagnosis: Diagnosis) -> str:
-    """One line for a trace in which nothing was found. It never says more than is known."""
+    """What there is to say of a trace in which nothing was found. It never says more than is known."""
     ending, counts = ending_of(trace), summary(trace)
+    tell_packages = trace.builds and (counts.packages or ending.known)
     numbers = [
-        *([f"{counted(counts.packages, 'package')} compiled"] if trace.builds else []),
+        *([f"{counted(counts.packages, 'package')} compiled"] if tell_packages else []),
         counted(counts.processes, "process"),
         *_times(counts, ending.seconds if ending.seconds is not None else counts.seconds),
     ]
+    return f"gotrace: {_said(trace, ending)}: {', '.join(numbers)}; {_unsure(trace, diagnosis)}"
+
+
+def _said(trace: Trace, ending: Ending) -> str:
+    """The verdict proper. What ended well in a recording that is not whole proves nothing."""
+    if not ending.known:
+        return "cannot be judged: the recording ends before the command did"
+    if trace.damage:
+        ended = f", and the command {_ended(ending)}" if ending.failed else ""
+        return f"cannot be judged: the recording is damaged{ended}"
+    if trace.lost and not ending.failed and not failed_builds(trace):
+        return "cannot be judged wholly: events were lost"
+    if not any(span.role in _OF_GO for span in trace.spans):
+        return "no go command was seen" + (f", and the command {_ended(ending)}" if ending.failed else "")
     if ending.failed:
-        how = (
-            f"ended with {end_of(ending.exit, None)}" if ending.signal is None else f"was {end_of(None, ending.signal)}"
-        )
-        said = f"no known problem found, though the command {how}"
-    else:
-        said = "no problem found"
-    unsure = _unsure(trace, diagnosis)
-    return f"gotrace: {said}: {', '.join(numbers)}; {unsure}"
+        return f"no known problem found, though the command {_ended(ending)}"
+    failed = failed_builds(trace)
+    return f"no known problem found, though {_failed(failed)}" if failed else "no problem found"
 
 
-def cached(trace: Trace) -> str:
-    """That nothing was compiled, where a go command built all the same; empty otherwise."""
-    counts = summary(trace)
-    if not trace.builds or any(build.failed for build in trace.builds) or counts.packages or Role.CC in counts.runs:
+def _ended(ending: Ending) -> str:
+    if ending.signal is not None:
+        return f"was {end_of(None, ending.signal)}"
+    return f"ended with {end_of(ending.exit, None)}"
+
+
+def _failed(builds: list[Build]) -> str:
+    if len(builds) > 1:
+        return f"{counted(len(builds), 'go command')} in it failed"
+    (build,) = builds
+    how = "was " if build.span.exit is not None and build.span.exit.signal is not None else "ended with "
+    return f"a go {build.subcommand} in it {how}{end_of_span(build.span)}"
+
+
+def remark(trace: Trace) -> str:
+    """Why so little is to be seen, where that can be told: all came from the cache, or something else built it."""
+    ending = ending_of(trace)
+    if trace.damage or trace.lost or not ending.known:
+        return ""
+    if not any(span.role in _OF_GO for span in trace.spans):
+        return "gotrace: it follows what the command starts; what a daemon builds for it (docker, bazel) is not seen"
+    return _cached(trace)
+
+
+def _cached(trace: Trace) -> str:
+    """That nothing was compiled, where go commands that build succeeded all the same; empty otherwise."""
+    well = all(build.span.exit is not None and not build.failed for build in trace.builds)
+    compiled = not _COMPILERS.isdisjoint(summary(trace).runs)
+    if not trace.builds or not well or compiled or not all(_takes_from_cache(build) for build in trace.builds):
         return ""
     return "gotrace: all packages came from the build cache: neither Go's compiler nor a C compiler ran"
+
+
+def _takes_from_cache(build: Build) -> bool:
+    """It is to build packages (not only to say how, `-n`), and there were some (go's messages are never translated)."""
+    asked_only = "-n" in build.flags
+    return build.subcommand in _FROM_CACHE and not asked_only and "matched no packages" not in build.span.stderr
 
 
 def not_known(trace: Trace, diagnosis: Diagnosis, *, quiet: bool = False) -> Iterator[tuple[str, str]]:
@@ -53,15 +99,19 @@ def not_known(trace: Trace, diagnosis: Diagnosis, *, quiet: bool = False) -> Ite
         return
     for sentence in trace.header.degraded:
         yield "degraded", sentence
+    rules_by_reason: dict[str, list[str]] = {}
     for rule in diagnosis.not_evaluated:
-        yield "not evaluated", f"{rule.code} {rule.name}: {rule.reason}"
+        rules_by_reason.setdefault(rule.reason, []).append(f"{rule.code} {rule.name}")
+    for reason, rules in rules_by_reason.items():
+        yield "not evaluated", f"{', '.join(rules)}: {reason}"
 
 
 def _unsure(trace: Trace, diagnosis: Diagnosis) -> str:
     parts = ["events were lost"] if trace.lost else []
     if trace.damage:
         parts.append("the recording is damaged")
-    parts = parts or ["nothing lost"]
+    if not parts:
+        parts.append("nothing lost" if ending_of(trace).known else "what came after is not known")
     if diagnosis.not_evaluated:
         parts.append(f"{counted(len(diagnosis.not_evaluated), 'rule')} not evaluated")
     return ", ".join(parts)
@@ -69,6 +119,6 @@ def _unsure(trace: Trace, diagnosis: Diagnosis) -> str:
 
 def _times(counts: Summary, whole: float | None) -> Iterator[str]:
     if whole is not None:
-        groups = [("Go", "go"), ("C", "c"), ("link", "link")]
-        parts = [f"{name} {value:.1f}" for name, key in groups if (value := counts.group_seconds.get(key, 0.0)) >= 0.05]
+        spent = {name: counts.group_seconds.get(group, 0.0) for group, name in GROUPS.items()}
+        parts = [f"{name} {value:.1f}" for name, value in spent.items() if value >= 0.05]
         yield seconds(whole) + (f" ({', '.join(parts)})" if parts else "")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import shlex
-import signal
 from collections.abc import Iterable
 
 from gotrace.events.model import Exit
+from gotrace.events.signals import SIGNALS
 from gotrace.events.text import to_bytes
 from gotrace.reports.escape import safe_line
 from gotrace.trace.model import Span
+
+GROUPS = {"go": "Go", "c": "C", "link": "link"}
+"""The groups of `Summary.group_seconds`, as a reader knows them."""
 
 _ASSIGNMENT = re.compile(r"([A-Za-z_][A-Za-z0-9_]*=)(.*)", re.DOTALL)
 
@@ -88,15 +91,18 @@ def end_of_span(span: Span) -> str:
 
 def signal_name(number: int) -> str:
     """ "SIGSEGV" for 11; "signal 40" where it has no name."""
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
+    return SIGNALS.get(number, f"signal {number}")
 
 
 def program_of(span: Span) -> str:
     """The tool's name as a reader knows it: the last part of its path."""
     return safe_line((span.argv[0] if span.argv and span.argv[0] else span.exec.path).rsplit("/", 1)[-1])
+
+
+def named(span: Span) -> str:
+    """The tool's name, with its role where the name does not say it: "gcc", but "my-wrapper.sh (cc)"."""
+    name, role = program_of(span), span.role.value
+    return name if role in name else f"{name} ({role})"
 
 
 def _dumped(end: Exit) -> bool:

@@ -8,13 +8,13 @@ from typing import ClassVar
 from gotrace.events.facets import Facet
 from gotrace.events.model import Event, Fact
 from gotrace.events.tools import Role
-from gotrace.rules import evidence, fixes, lookups, steps, targets
+from gotrace.rules import evidence, fixes, lookups, steps, targets, toolchains
 from gotrace.rules.base import Rule, UndecidedError
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.trace.model import Build, Span, Trace
 
 _BUILDING = frozenset({"build", "install", "test", "run", "vet"})
-_NAMED = 3
+_NAMED = 10
 """So many packages are named; more are counted."""
 
 
@@ -67,26 +67,35 @@ class CgoDisabled(Rule):
 
     def _finding(self, trace: Trace, build: Build, lost: list[Fact]) -> Finding:
         lookup = None if targets.crosses(trace, build) else _compiler_lookup(build)
-        excluded = [fact for fact in lost if not fact.data.get("other_files")]
-        broke = build.failed and (bool(excluded) or _misses_names(build))
+        stubbed = [fact for fact in lost if _was_stubbed(build, fact)]
+        excluded = [fact for fact in lost if not fact.data.get("other_files") and fact not in stubbed]
+        undefined = _misses_names(build)
+        broke = build.failed and bool(excluded or undefined)
+        ordered = [*stubbed, *excluded, *(fact for fact in lost if fact not in stubbed and fact not in excluded)]
         events: list[Event | None] = [build.span.exec]
         if lookup is not None:
             events += evidence.sample(lookup.calls)
-        events += [lost[0], build.span.exit]
-        names = [fact.subject for fact in (excluded or lost)]
+        events += [*ordered[:2], build.span.exit]
+        why = _why_off(trace, build, lookup)
         return Finding(
             code=self.code,
             name=self.name,
             severity=Severity.ERROR if broke else Severity.WARNING,
-            message=f"{_why_off(trace, build, lookup)}, so {_what_is_lost(names, excluded, lost)}.",
+            message=f"{why}, so {_what_is_lost(build, ordered, excluded)}.",
             span=build.span,
             evidence=evidence.of(*events),
-            fix=_fixes(trace, build, lookup),
+            fix=_fixes(trace, build, lookup, lost),
             confidence=1.0 if excluded or not broke else 0.8,
-            explains=frozenset({steps.build_key(build)})
-            | {f"package:{fact.subject}" for fact in lost}
-            | ({f"cc:{lookup.name}"} if lookup is not None else set()),
+            explains=frozenset({f"package:{fact.subject}" for fact in lost})
+            | ({f"cc:{lookup.name}"} if lookup is not None else set())
+            | (_explained(build, excluded, undefined) if broke else set()),
         )
+
+
+def _explained(build: Build, excluded: list[Fact], undefined: list[Span]) -> set[str]:
+    """The failures that the loss accounts for: the go command's own, or the compiles that missed names."""
+    own = {steps.span_key(build.span)} if excluded or build.span in undefined else set()
+    return {steps.build_key(build), *own, *(steps.span_key(span) for span in undefined)}
 
 
 def _may_be_off(build: Build) -> bool:
@@ -119,9 +128,18 @@ def _compiler_lookup(build: Build) -> lookups.LookUp | None:
     return lookups.in_vain(build.span, build, name)
 
 
-def _misses_names(build: Build) -> bool:
-    """A package did not compile for want of what another file would have defined."""
-    return any(_undefined(span) for span in (*build.spans, build.span) if span.role in (Role.COMPILE, Role.GO))
+def _was_stubbed(build: Build, fact: Fact) -> bool:
+    """The package was compiled without its C files, or was taken like that from the cache: the dangerous kind."""
+    if not fact.data.get("other_files"):
+        return False
+    return not build.failed or any(
+        s.role is Role.COMPILE and s.package == fact.subject and not s.failed for s in build.spans
+    )
+
+
+def _misses_names(build: Build) -> list[Span]:
+    """The runs that failed for want of what another file would have defined."""
+    return [span for span in (*build.spans, build.span) if span.role in (Role.COMPILE, Role.GO) and _undefined(span)]
 
 
 def _undefined(span: Span) -> bool:
@@ -134,38 +152,68 @@ def _why_off(trace: Trace, build: Build, lookup: lookups.LookUp | None) -> str:
         return f"cgo is off by default in a build for {targets.target(build)} on {here}, and CGO_ENABLED is not set"
     if lookup is not None:
         where = f"in none of the {lookup.folders} folders of PATH" if lookup.folders > 1 else "not in PATH"
+        outside = toolchains.outside_path(trace, lookup.name)
+        where += f" (there is one at {outside}, which PATH does not have)" if outside else ""
         return f"The C compiler {lookup.name} is {where}, which turns cgo off where CGO_ENABLED is not set"
     return "cgo was off, and CGO_ENABLED is not set"
 
 
-def _what_is_lost(names: list[str], excluded: list[Fact], lost: list[Fact]) -> str:
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    listed = ", ".join(names[:_NAMED]) + more
-    fact = (excluded or lost)[0]
-    position = fact.data.get("import_c") or next(iter(fact.data.get("cgo_files") or []), "")
-    at = f' (import "C" at {position})' if position else ""
+def _what_is_lost(build: Build, ordered: list[Fact], excluded: list[Fact]) -> str:
+    """Each package with the place of its `import "C"`, the most dangerous first."""
+    without = [fact for fact in ordered if fact not in excluded]
+    verb = "vetted" if build.subcommand == "vet" else "built"
+    told = []
+    if without:
+        were = f"was {verb} without its C part" if len(without) == 1 else f"were {verb} without their C parts"
+        told.append(f"{_listed(without)} {were}")
     if excluded:
-        return f"no Go file of {listed} was left to build{at}"
-    return f"{listed} was built without its C part{at}"
+        told.append(f"no Go file of {_listed(excluded)} was left to build")
+    return ", and ".join(told)
 
 
-def _fixes(trace: Trace, build: Build, lookup: lookups.LookUp | None) -> list[Fix]:
-    without = Fix(
-        "Or, where it is meant to be built without C, say so.", fixes.rerun(trace, build, {"CGO_ENABLED": "0"})
-    )
+def _listed(facts: list[Fact]) -> str:
+    more = [f"{len(facts) - _NAMED} more"] if len(facts) > _NAMED else []
+    *first, last = [*(_with_position(fact) for fact in facts[:_NAMED]), *more]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _with_position(fact: Fact) -> str:
+    position = fact.data.get("import_c") or next(iter(fact.data.get("cgo_files") or []), "")
+    return f'{fact.subject} (import "C" at {position})' if position else fact.subject
+
+
+def _fixes(trace: Trace, build: Build, lookup: lookups.LookUp | None, lost: list[Fact]) -> list[Fix]:
     if targets.crosses(trace, build):
         if _has_fitting_compiler(build):
             text = "Turn cgo on as well: in a cross build a fitting CC does not do that."
-            return [Fix(text, fixes.rerun(trace, build, {"CGO_ENABLED": "1"})), without]
-        return [*fixes.use_compiler(trace, build), without]
-    with_cgo = Fix(
-        "Turn cgo on explicitly: then a missing compiler is an error.", fixes.rerun(trace, build, {"CGO_ENABLED": "1"})
-    )
-    needed = targets.packages_of_command(lookup.name) if lookup is not None else ()
-    install = fixes.install(trace, needed, f"Install {lookup.name}") if lookup is not None else None
-    if lookup is not None and install is None:
-        install = Fix(f"Install the C compiler {lookup.name}, or name one that is there in CC.")
-    return [*([install] if install is not None else []), with_cgo, without]
+            with_cgo = [fixes.corrected(trace, build, {"CGO_ENABLED": "1"}, text)]
+        else:
+            with_cgo = fixes.use_compiler(trace, build)
+    else:
+        text = "Turn cgo on explicitly: then a missing compiler is an error."
+        with_cgo = [*_compiler(trace, build, lookup), fixes.corrected(trace, build, {"CGO_ENABLED": "1"}, text)]
+    return [*with_cgo, _without_c(trace, build, lost)]
+
+
+def _compiler(trace: Trace, build: Build, lookup: lookups.LookUp | None) -> list[Fix]:
+    """How to come by the C compiler whose absence turned cgo off."""
+    if lookup is None:
+        return []
+    outside = toolchains.outside_path(trace, lookup.name)
+    if outside is not None:
+        return [fixes.widen_path(trace, build, outside, {"CGO_ENABLED": "1"})]
+    install = fixes.install(trace, targets.packages_of_command(lookup.name), f"Install {lookup.name}")
+    return [install or Fix(f"Install the C compiler {lookup.name}, or name one that is there in CC.")]
+
+
+def _without_c(trace: Trace, build: Build, lost: list[Fact]) -> Fix:
+    """Saying so is enough only where every package has Go files that do without C."""
+    lacking = [fact.subject for fact in lost if not fact.data.get("other_files")]
+    if lacking:
+        many = f"{', '.join(lacking[:_NAMED])} {'needs' if len(lacking) == 1 else 'need'}"
+        return Fix(f"Or, where it is meant to be built without C, {many} a Go file for that: `//go:build !cgo`.")
+    text = "Or, where it is meant to be built without C, say so."
+    return fixes.corrected(trace, build, {"CGO_ENABLED": "0"}, text)
 
 
 def _has_fitting_compiler(build: Build) -> bool:

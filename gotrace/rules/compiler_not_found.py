@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from gotrace.events.errno import errno_name
 from gotrace.events.facets import Facet
+from gotrace.events.quoted import split_quoted
 from gotrace.events.tools import Role
-from gotrace.rules import evidence, fixes, lookups, steps, targets
+from gotrace.rules import evidence, fixes, lookups, steps, targets, toolchains
 from gotrace.rules.base import Rule
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.rules.lookups import LookUp, Refused
@@ -112,26 +113,11 @@ def _candidates(build: Build, searcher: Span) -> Iterable[tuple[str, str]]:
     known = {"CC": build.target.cc, "CXX": build.target.cxx}
     for variable, defaults in _DEFAULTS.items():
         value = env.get(variable) or known.get(variable)
-        words = _words(value) if value else []
+        words = split_quoted(value) if value else []
         yield from ((variable, name) for name in (words[:1] or defaults))
     for word in searcher.argv:
         if word.startswith("-extld=") and len(word) > len("-extld="):
-            yield "CC", _words(word.partition("=")[2])[0]
-
-
-def _words(value: str) -> list[str]:
-    """A value split as cmd/internal/quoted does: at blanks, with quotes around a whole word only."""
-    words: list[str] = []
-    rest = value.strip()
-    while rest:
-        if rest[0] in "'\"" and rest[0] in rest[1:]:
-            word, _, rest = rest[1:].partition(rest[0])
-        else:
-            word, *tail = rest.split(maxsplit=1)
-            rest = tail[0] if tail else ""
-        words.append(word)
-        rest = rest.lstrip()
-    return words
+            yield "CC", split_quoted(word.partition("=")[2])[0]
 
 
 def _decisive(build: Build, searcher: Span, variable: str, lack: LookUp | Refused) -> bool:
@@ -151,11 +137,11 @@ def _keys(searcher: Span, name: str) -> frozenset[str]:
 
 def _what_is_wrong(trace: Trace, build: Build, variable: str, lack: LookUp | Refused) -> str:
     language = _LANGUAGE[variable]
-    value = build.env.get(variable)
-    chosen = f" ({variable}={value})" if value else ""
+    value = _value(trace, build, variable)
+    chosen = f" ({variable}={value}{_by_whom(trace, build, variable)})" if value else ""
     if isinstance(lack, Refused):
         return f"The {language} compiler {lack.attempt.path}{chosen} cannot be executed: {_REFUSALS[_errno(lack)]}"
-    if value and _split_at_blank(value):
+    if toolchains.whole_path(trace, value):
         return (
             f"{variable}={value} is split at its blanks, so {lack.name} was taken for the {language} compiler, "
             "and there is no such file"
@@ -165,30 +151,46 @@ def _what_is_wrong(trace: Trace, build: Build, variable: str, lack: LookUp | Ref
     places = f"none of the {lack.folders} folders" if lack.folders > 1 else "no folder"
     who = lack.searcher.role.value
     wanted = f" for {targets.target(build)}" if targets.crosses(trace, build) else ""
-    return f"The {language} compiler {lack.name}{chosen} is in {places} of PATH, where {who} looked for it{wanted}"
+    outside = toolchains.outside_path(trace, lack.name)
+    there = f"; there is one at {outside}, which PATH does not have" if outside else ""
+    return (
+        f"The {language} compiler {lack.name}{chosen} is in {places} of PATH, where {who} looked for it{wanted}{there}"
+    )
+
+
+def _value(trace: Trace, build: Build, variable: str) -> str:
+    """What the user set the variable to, in the environment or by `go env -w`; empty for nothing."""
+    known = {"CC": build.target.cc, "CXX": build.target.cxx}.get(variable) or ""
+    return build.env.get(variable) or (known if toolchains.written(trace, build, variable) else "")
+
+
+def _by_whom(trace: Trace, build: Build, variable: str) -> str:
+    return ", set by `go env -w`" if toolchains.written(trace, build, variable) else ""
 
 
 def _errno(lack: Refused) -> str:
     return errno_name(lack.attempt.error)
 
 
-def _split_at_blank(value: str) -> bool:
-    """A path with a blank in it, without the quotes that would keep it together."""
-    first, *rest = _words(value) or [""]
-    return first.startswith("/") and any("/" in word and word[0] not in "/-" for word in rest)
-
-
 def _fixes(trace: Trace, build: Build, variable: str, lack: LookUp | Refused) -> list[Fix]:
-    value = build.env.get(variable, "")
-    if _split_at_blank(value):
-        quoted = {variable: f"'{value}'"}
-        return [Fix("Put quotes inside the value, so that it stays one word.", fixes.rerun(trace, build, quoted))]
+    value = _value(trace, build, variable)
+    forget = [fixes.forget(variable)] if toolchains.written(trace, build, variable) else []
+    whole = toolchains.whole_path(trace, value)
+    if whole is not None:
+        quoted = {variable: _in_quotes(whole) + value.strip()[len(whole) :]}
+        text = "Put quotes inside the value, so that it stays one word."
+        return [fixes.corrected(trace, build, quoted, text), *forget]
     if isinstance(lack, Refused):
         text = f"Repair {lack.attempt.path}, or name another compiler in {variable}."
-        return [Fix(text, fixes.rerun(trace, build, {variable: _DEFAULTS[variable][0]}) if value else None)]
+        if not value:
+            return [Fix(text)]
+        return [fixes.corrected(trace, build, {variable: _DEFAULTS[variable][0]}, text), *forget]
     found: list[Fix] = []
+    outside = toolchains.outside_path(trace, lack.name)
     needed = targets.packages_of_command(lack.name.rpartition("/")[2])
-    if not value and targets.crosses(trace, build):
+    if outside is not None:
+        found.append(fixes.widen_path(trace, build, outside, {}))
+    elif not value and targets.crosses(trace, build):
         found += fixes.use_compiler(trace, build)
     elif needed and "/" not in lack.name:
         fix = fixes.install(trace, needed, f"Install {lack.name}")
@@ -196,16 +198,24 @@ def _fixes(trace: Trace, build: Build, variable: str, lack: LookUp | Refused) ->
     if not found:
         found.append(Fix(f"Install {lack.name}, or name a {_LANGUAGE[variable]} compiler that is there in {variable}."))
     if value:
-        found.append(_without(trace, build, variable))
+        found += _without(trace, build, variable, lack)
     elif variable == "CC":
         found.append(Fix("Or, where nothing in the program needs C, say so with CGO_ENABLED=0."))
-    return found
+    return [*found, *forget]
 
 
-def _without(trace: Trace, build: Build, variable: str) -> Fix:
+def _in_quotes(path: str) -> str:
+    return f"'{path}'" if '"' in path else f'"{path}"'
+
+
+def _without(trace: Trace, build: Build, variable: str, lack: LookUp) -> list[Fix]:
     """The way out for a value that was not meant: the compiler that this target usually has."""
     toolchain = targets.toolchain_for(trace, build)
     if toolchain is None or variable == "FC":
-        return Fix(f"Or name another {_LANGUAGE[variable]} compiler in {variable}.")
+        return [Fix(f"Or name another {_LANGUAGE[variable]} compiler in {variable}.")]
     usual = toolchain.cc if variable == "CC" else toolchain.cxx
-    return Fix(f"Or use {usual}, if that is installed.", fixes.rerun(trace, build, {variable: usual}))
+    if usual == lack.name:
+        return []
+    known = {True: "which is installed", False: "once it is installed: PATH has none", None: "if that is installed"}
+    text = f"Or use {usual}, {known[toolchains.has(trace, usual)]}."
+    return [fixes.corrected(trace, build, {variable: usual}, text)]

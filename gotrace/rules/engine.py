@@ -15,10 +15,11 @@ from collections.abc import Iterable, Sequence
 from time import perf_counter
 
 from gotrace.events.facets import Facet
-from gotrace.rules import registry
+from gotrace.events.tools import is_tool
+from gotrace.rules import registry, steps
 from gotrace.rules.base import Rule, UndecidedError
 from gotrace.rules.finding import Diagnosis, Finding, NotEvaluated, Severity
-from gotrace.trace.model import Trace
+from gotrace.trace.model import Span, Trace
 
 _GRAVITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
@@ -53,6 +54,8 @@ def diagnose(trace: Trace, rules: Iterable[type[Rule]] | None = None) -> Diagnos
         started = perf_counter()
         findings += _ask(one, trace, diagnosis.not_evaluated)
         diagnosis.timings[one.code] = perf_counter() - started
+    for finding in findings:
+        _soften(finding, trace)
     causes = {one.name: one.consequence_of for one in chosen}
     diagnosis.findings = folded(findings, causes)
     return diagnosis
@@ -66,6 +69,38 @@ def folded(findings: Sequence[Finding], causes: dict[str, tuple[str, ...]]) -> l
         cause = next((other for other in ordered if _is_cause(other, finding, causes)), None)
         (roots if cause is None else cause.consequences).append(finding)
     return roots
+
+
+def unexplained(trace: Trace, diagnosis: Diagnosis) -> list[Span]:
+    """The tool runs that broke a build and that no finding accounts for, in order.
+
+    Of a failed run and the failed ones below it only the lowest counts: that is where it began.
+    """
+    explained: set[str] = set()
+    waiting = list(diagnosis.findings)
+    while waiting:
+        finding = waiting.pop()
+        explained |= finding.explains
+        waiting += finding.consequences
+    broken = [span for span in trace.spans if steps.broke_the_build(span)]
+    above = {id(parent) for span in broken for parent in span.ancestors()}
+    return [
+        span
+        for span in broken
+        if is_tool(span.role) and id(span) not in above and steps.span_key(span) not in explained
+    ]
+
+
+def _soften(finding: Finding, trace: Trace) -> None:
+    """A failure that the command expected, or had another way around, is no error: it went on and succeeded."""
+    root = trace.root
+    if root is None or root.exit is None or root.exit.status != 0 or finding.span is None:
+        return
+    build = finding.span.build
+    failed = build.failed if build is not None else finding.span.failed
+    if finding.severity is Severity.ERROR and failed:
+        finding.severity = Severity.WARNING
+        finding.message = f"{finding.message.removesuffix('.')}; the command went on and succeeded."
 
 
 def _ask(one: type[Rule], trace: Trace, not_evaluated: list[NotEvaluated]) -> list[Finding]:

@@ -27,9 +27,11 @@ class Words:
 
 
 def of(*events: Event | None) -> list[Evidence]:
-    """The given events as evidence, by time; None stands for one that was not seen."""
+    """The given events as evidence, by time, each once; None stands for one that was not seen."""
     known = sorted((e for e in events if e is not None), key=lambda event: (event.ts_ns, event.seq))
-    return [Evidence(event.ts_ns, event.pid, render(event), _kind(event)) for event in known[:MOST]]
+    told = {(event.pid, render(event)): event for event in reversed(known)}
+    first = sorted(told.items(), key=lambda item: (item[1].ts_ns, item[1].seq))
+    return [Evidence(event.ts_ns, pid, text, _kind(event)) for (pid, text), event in first[:MOST]]
 
 
 def quoted(words: Words | None) -> Output | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
-from gotrace.rules import packages, targets
+from gotrace.events.quoted import split_quoted
+from gotrace.events.tools import LAUNCHERS
+from gotrace.rules import packages, targets, toolchains
 from gotrace.rules.finding import Fix
 from gotrace.trace.model import Build, Span, Trace
 
@@ -26,10 +29,11 @@ def rerun(trace: Trace, build: Build | None, settings: Mapping[str, str]) -> tup
     """The traced command with these variables set, as `env NAME=value ... COMMAND`: for a shell and for exec alike.
 
     Variables of the build that the user had set are repeated. Where the command is a script or a makefile that sets
-    one of `settings` by itself, that would undo the fix; then it is the line of the go command that is corrected.
+    one of them by itself, that would undo the fix, or carry it to the script's other builds; then it is the line of
+    the go command that is corrected.
     """
     command = trace.header.argv
-    if build is not None and (not command or _overrides(trace, build, settings)):
+    if build is not None and (not command or in_script(trace, build, settings)):
         command = build.span.argv or ("go", build.subcommand, *build.flags, *build.patterns)
     said, command = _split_env(command)
     env = build.env if build is not None else {}
@@ -45,6 +49,20 @@ def sets_itself(trace: Trace, build: Build, name: str) -> bool:
     if root is None or root is build.span or root.exec.env is None or name not in build.env:
         return False
     return root.exec.env.get(name) != build.env[name] and name not in _split_env(trace.header.argv)[0]
+
+
+def in_script(trace: Trace, build: Build, settings: Iterable[str]) -> bool:
+    """The command gave the go command these or other variables of a build by itself: the fix belongs into it."""
+    told = {name for name in build.env if _TOLD.fullmatch(name)}
+    return any(sets_itself(trace, build, name) for name in told.union(settings))
+
+
+def corrected(trace: Trace, build: Build, settings: Mapping[str, str], text: str) -> Fix:
+    """A fix by other settings; `text` is a sentence. A script that sets variables itself is named as the place."""
+    if in_script(trace, build, settings):
+        script = trace.header.argv[0] if trace.header.argv else "the command"
+        text = f"{text.removesuffix('.')}; {script} sets the variables itself: change them there."
+    return Fix(text, rerun(trace, build, settings))
 
 
 def installs(trace: Trace, names: Sequence[str]) -> tuple[str, ...] | None:
@@ -93,7 +111,7 @@ def build_package(trace: Trace, build: Build | None, wanted: Iterable[packages.P
     if not known or not has_apt(trace):
         return None
     first = known[0]
-    others = "".join(f", or {package.name}" for package in known[1:3])
+    others = "".join(f", or {package.name}" for package in known[1:4])
     text = f"{why}: {first.name}{others}{according_to(trace)}."
     foreign = _foreign_architecture(trace, build)
     if foreign is None or first.everywhere:
@@ -103,26 +121,53 @@ def build_package(trace: Trace, build: Build | None, wanted: Iterable[packages.P
 
 
 def use_compiler(trace: Trace, build: Build) -> list[Fix]:
-    """The ways to give a build the C compiler of its target: the command with CC, and the package of that compiler."""
+    """The ways to give a build the C compiler of its target: the command with CC, and the package of that compiler.
+
+    Where the compiler is known to be missing, its installation comes first; where it is known to be there, alone.
+    """
     toolchain = targets.toolchain_for(trace, build)
     wanted = targets.target(build)
     if toolchain is None:
-        return [
-            Fix(f"Name a C compiler that makes code for {wanted} in CC; no package with one is known for this system.")
-        ]
+        turn_on = "Turn cgo on with CGO_ENABLED=1 and name" if targets.crosses(trace, build) else "Name"
+        text = f"{turn_on} a C compiler that makes code for {wanted} in CC; no package with one is known"
+        return [Fix(f"{text} for this system.")]
     with_cxx = uses_cxx(build)
-    settings = {"CC": toolchain.cc} | ({"CXX": toolchain.cxx} if with_cxx else {}) | _target_settings(trace, build)
-    text = f"Build with the C compiler for {wanted}."
-    if any(sets_itself(trace, build, name) for name in settings):
-        script = trace.header.argv[0] if trace.header.argv else "the command"
-        text = f"Build with the C compiler for {wanted}; {script} sets the variables itself: change them there."
-    fixes = [Fix(text, rerun(trace, build, settings))]
-    if not was_run(trace, toolchain.cc):
-        needed = [*toolchain.c_packages, *(toolchain.cxx_packages if with_cxx else ())]
-        why = f"Where {toolchain.cc} is not installed yet, install it first"
-        fix = install(trace, list(dict.fromkeys(needed)), why)
-        fixes += [fix] if fix is not None else []
-    return fixes
+    launcher = launcher_of(build)
+    settings = {"CC": f"{launcher}{toolchain.cc}"} | ({"CXX": f"{launcher}{toolchain.cxx}"} if with_cxx else {})
+    build_fix = corrected(
+        trace, build, settings | _target_settings(trace, build), f"Build with the compiler{'s' if with_cxx else ''} for {wanted}."
+    )
+    packages_of = {toolchain.cc: toolchain.c_packages} | ({toolchain.cxx: toolchain.cxx_packages} if with_cxx else {})
+    there = {name: toolchains.has(trace, name) for name in packages_of}
+    missing = [name for name, known in there.items() if not known]
+    needed = list(dict.fromkeys(package for name in missing for package in packages_of[name]))
+    names, are, them = " and ".join(missing), *(("is", "it") if len(missing) == 1 else ("are", "them"))
+    if all(there[name] is False for name in missing):
+        why = f"{names} {are} not in PATH: install {them} first"
+        return [*([install(trace, needed, why) or Fix(f"{why}.")] if missing else []), build_fix]
+    return [build_fix, *_given(install(trace, needed, f"Where {names} {are} not installed yet, install {them} first"))]
+
+
+def widen_path(trace: Trace, build: Build, compiler: str, settings: Mapping[str, str]) -> Fix:
+    """A fix for a compiler that PATH does not reach. Its path in CC would not do: it finds its assembler by PATH."""
+    folder, search = posixpath.dirname(compiler), build.env.get("PATH")
+    text = f"Add {folder} to PATH, where {posixpath.basename(compiler)} is."
+    return corrected(trace, build, {**settings, "PATH": f"{search}:{folder}"}, text) if search else Fix(text)
+
+
+def forget(variable: str) -> Fix:
+    """The way back from `go env -w`, whose values stay for every later build."""
+    return Fix(f"Or take back what `go env -w {variable}=...` wrote.", ("go", "env", "-u", variable))
+
+
+def launcher_of(build: Build) -> str:
+    """ "ccache " where CC has the compiler run by a launcher, so that a fix keeps it; else empty."""
+    words = split_quoted(build.env.get("CC") or build.target.cc or "")
+    return f"{words[0]} " if len(words) > 1 and words[0].rpartition("/")[2] in LAUNCHERS else ""
+
+
+def _given(fix: Fix | None) -> list[Fix]:
+    return [] if fix is None else [fix]
 
 
 def _target_settings(trace: Trace, build: Build) -> dict[str, str]:
@@ -140,11 +185,6 @@ def uses_cxx(build: Build) -> bool:
     return "CXX" in build.env or any(_is_cxx(span) for span in build.spans)
 
 
-def was_run(trace: Trace, command: str) -> bool:
-    """A program of this name ran in this trace, so it is there."""
-    return any(span.exec.path.rpartition("/")[2] == command for span in trace.spans)
-
-
 def _is_cxx(span: Span) -> bool:
     return re.search(r"(^|-)(g\+\+|c\+\+|clang\+\+)(-\d+)?$|cc1plus$", span.exec.path.rpartition("/")[2]) is not None
 
@@ -160,10 +200,6 @@ def _split_env(command: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]
             return ({}, tuple(command)) if word.startswith("-") else (values, tuple(command[position:]))
         values[assignment[1]] = assignment[2]
     return {}, tuple(command)
-
-
-def _overrides(trace: Trace, build: Build, settings: Mapping[str, str]) -> bool:
-    return any(sets_itself(trace, build, name) for name in settings)
 
 
 def _root_span(trace: Trace) -> Span | None:

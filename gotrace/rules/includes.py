@@ -36,6 +36,8 @@ class MissingHeader:
     """The cc1 or clang that gave up."""
     calls: tuple[SyscallError, ...]
     words: evidence.Words | None
+    quoted: bool | None = None
+    """It stands in quotes, so it may be the project's own; None where the compiler did not show the line."""
 
     @property
     def included_at(self) -> str | None:
@@ -66,10 +68,17 @@ def _confirmed(span: Span) -> MissingHeader | None:
             name = words.found["bare"] or words.found["quoted"]
             calls = tuple(call for call in span.errors if _opens(call, name))
             if calls:
-                return MissingHeader(name, span, calls, words)
+                return MissingHeader(name, span, calls, words, _is_quoted(speaker, words, name))
         if speaker is not span and speaker.role not in (Role.CC, Role.CC1, Role.CGO):
             return None
     return None
+
+
+def _is_quoted(speaker: Span, words: evidence.Words, name: str) -> bool | None:
+    """How the line looks that gcc and clang show below their message: `    3 | // #include "x.h"`."""
+    _, _, after = speaker.stderr.partition(words.line)
+    found = re.search(rf'#\s*(?:include(?:_next)?|import)\s*(["<]){re.escape(name)}', after)
+    return None if found is None else found[1] == '"'
 
 
 def _by_calls_alone(span: Span) -> MissingHeader | None:

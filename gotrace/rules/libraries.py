@@ -15,7 +15,9 @@ from gotrace.trace.model import Span, Trace
 
 _OPENING = frozenset({"open", "openat", "openat2"})
 _FILE = re.compile(r"(?P<path>[^\s:]*/lib[^/\s:]+\.(?:so|a)\b[.\d]*)")
-_WRONG_FORMAT = re.compile(r"(?P<path>[^\s:]+\.(?:so|a|o)[.\d]*): .*(?:wrong format|not recognized|incompatible)")
+_WRONG_FORMAT = re.compile(r"(?P<path>[^\s:]+\.(?:so|a|o)[.\d]*): .*(?:wrong format|incompatible)")
+_UNKNOWN_FORMAT = re.compile(r"(?P<path>[^\s:]+\.(?:so|a|o)[.\d]*): .*not recognized")
+"""A library for another machine, or a text that ld takes for a linker script: what the file is decides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def lacked(trace: Trace) -> Iterator[LackedLibrary]:
     """What each failed link lacks, in the order of its command line."""
     for span in steps.broken(trace, Role.LD):
         yield from _not_found(span)
-        yield from _refused(span)
+        yield from _refused(trace, span)
 
 
 def files_of(trace: Trace, library: LackedLibrary) -> list[LibraryFile]:
@@ -99,13 +101,19 @@ def _not_found(span: Span) -> Iterator[LackedLibrary]:
             yield LackedLibrary(name, span, calls)
 
 
-def _refused(span: Span) -> Iterator[LackedLibrary]:
+def _refused(trace: Trace, span: Span) -> Iterator[LackedLibrary]:
     """A library given by its path that is for another machine: the first one is fatal."""
-    for words in evidence.all_said([span], _WRONG_FORMAT):
+    lines = list(evidence.all_said([span], _WRONG_FORMAT))
+    lines += [words for words in evidence.all_said([span], _UNKNOWN_FORMAT) if _is_foreign(trace, span, words)]
+    for words in lines:
         path = words.found["path"]
         if path in span.argv and posixpath.basename(path).startswith("lib"):
             yield LackedLibrary(path, span, words=words, incompatible=(words,), by_path=True)
             return
+
+
+def _is_foreign(trace: Trace, span: Span, words: evidence.Words) -> bool:
+    return any(not file.fits for file in files_of(trace, LackedLibrary(words.found["path"], span)))
 
 
 def _arguments(span: Span) -> list[str]:

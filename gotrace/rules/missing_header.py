@@ -8,14 +8,11 @@ from typing import ClassVar
 
 from gotrace.events.facets import Facet
 from gotrace.events.model import Fact
-from gotrace.rules import evidence, fixes, includes, packages, steps, targets
+from gotrace.rules import evidence, fixes, includes, packages, search_path, steps, targets
 from gotrace.rules.base import Rule
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.rules.missing_target_headers import lacks_target_headers
 from gotrace.trace.model import Trace
-
-_MANY = 4
-"""With more packages than this having a header of a name, the name says nothing."""
 
 
 class MissingHeader(Rule):
@@ -57,18 +54,25 @@ class MissingHeader(Rule):
     def check(self, trace: Trace) -> Iterator[Finding]:
         """One finding for each header, however many packages include it."""
         seen: dict[tuple[int, str], Finding] = {}
+        alike: dict[tuple[int, str], list[str]] = {}
         for missing in includes.missing_headers(trace):
             if lacks_target_headers(trace, missing):
                 continue
             keys = steps.driver_keys(missing.compiler) | {f"header:{missing.name}"}
             package = steps.package(missing.compiler)
             keys |= {f"package:{package}"} if package else set()
-            place = (id(missing.compiler.build), missing.name)
+            place = (id(missing.compiler.build), _cause(trace, missing))
             if place in seen:
                 seen[place].explains |= keys
+                alike[place] += [missing.name] if missing.name not in alike[place] else []
                 continue
-            seen[place] = self._finding(trace, missing, package, keys)
-        yield from seen.values()
+            seen[place], alike[place] = self._finding(trace, missing, package, keys), [missing.name]
+        for place, finding in seen.items():
+            more = len(alike[place]) - 1
+            if more:
+                others = f"{more} more header{'s are' if more > 1 else ' is'} missing for the same reason"
+                finding.message = f"{finding.message.removesuffix('.')}; {others} ({', '.join(alike[place][1:4])}{', ...' if more > 3 else ''})."
+            yield finding
 
     def _finding(
         self, trace: Trace, missing: includes.MissingHeader, package: str | None, keys: frozenset[str]
@@ -76,8 +80,11 @@ class MissingHeader(Rule):
         count = len(missing.folders)
         where = f"in none of the {count} folders that the compiler searched" if count > 1 else "not where it looked"
         includer = f", which {missing.included_at} includes," if missing.included_at else ""
-        elsewhere = _elsewhere(trace, missing)
+        misleading = _misleading(trace, missing)
+        elsewhere = _elsewhere(trace, missing) if misleading is None else []
         message = f"The header {missing.name}{includer} is {where}"
+        if misleading is not None:
+            message += f": {_what_misleads(trace, missing, misleading)}"
         if elsewhere:
             message += f", though there is one in {elsewhere[0]}"
         message += f" (package {package})" if package else ""
@@ -89,11 +96,12 @@ class MissingHeader(Rule):
             span=missing.compiler,
             evidence=evidence.of(
                 *evidence.sample(missing.calls),
+                steps.driver(missing.compiler).exec if misleading is not None else None,
                 evidence.quoted(missing.words),
                 _fact_of(trace, missing.name) if elsewhere else None,
                 missing.compiler.exit,
             ),
-            fix=_fixes(trace, missing, elsewhere),
+            fix=_fixes(trace, missing, elsewhere, misleading),
             confidence=1.0 if missing.words is not None else 0.8,
             explains=keys,
         )
@@ -103,14 +111,41 @@ def _fact_of(trace: Trace, name: str) -> Fact | None:
     return next((fact for fact in trace.facts_of("header") if fact.subject == name), None)
 
 
-def _elsewhere(trace: Trace, missing: includes.MissingHeader) -> list[str]:
-    """Folders that hold the header though they are not searched. The host's own are no help to a cross build."""
-    paths = (trace.fact("header", missing.name) or {}).get("found") or []
-    folders = [str(path).removesuffix(missing.name).rstrip("/") for path in paths if str(path).endswith(missing.name)]
+def _misleading(trace: Trace, missing: includes.MissingHeader) -> search_path.Misleading | None:
+    return search_path.hosts_folder(trace, missing) or search_path.other_root(missing)
+
+
+def _what_misleads(trace: Trace, missing: includes.MissingHeader, misleading: search_path.Misleading) -> str:
+    origin = f" ({misleading.origin})"
     build = missing.compiler.build
-    if build is not None and targets.crosses(trace, build):
-        triple = targets.triple_of(missing.compiler)
-        folders = [folder for folder in folders if triple and triple in folder]
+    if misleading.option.startswith(("--sysroot", "-nostdinc")):
+        return f"{misleading.option}{origin} keeps the compiler from the C library's headers"
+    host = targets.host(trace, build) if build is not None else None
+    wanted = targets.target(build) if build is not None else None
+    return f"{misleading.option}{origin} brings headers for {host} into a build for {wanted}"
+
+
+def _cause(trace: Trace, missing: includes.MissingHeader) -> str:
+    """What two missing headers have in common if they are missing for one reason."""
+    misleading = _misleading(trace, missing)
+    if misleading is not None:
+        return misleading.option
+    return "the C library" if packages.is_libc_header(missing.name) else missing.name
+
+
+def _elsewhere(trace: Trace, missing: includes.MissingHeader) -> list[str]:
+    """Folders that are meant to be searched for the header and are not; none of another target's."""
+    paths = (trace.fact("header", missing.name) or {}).get("found") or []
+    folders = [str(path).removesuffix(f"/{missing.name}") for path in paths if str(path).endswith(f"/{missing.name}")]
+    folders = [folder for folder in folders if packages.is_include_root(folder, missing.name)]
+    build = missing.compiler.build
+    own = targets.triple_of(missing.compiler)
+    crosses = build is not None and targets.crosses(trace, build)
+    # What belongs to no target is for the host: no help to a cross build.
+    allowed = {own} if crosses else {own, None}
+    folders = [folder for folder in folders if search_path.triple_of_folder(folder) in allowed]
+    if crosses and own is None:
+        return []
     if _musl(missing):
         folders = [folder for folder in folders if "musl" in folder]
     return folders
@@ -123,35 +158,69 @@ def _musl(missing: includes.MissingHeader) -> bool:
     return any("musl" in word for word in words)
 
 
-def _fixes(trace: Trace, missing: includes.MissingHeader, elsewhere: list[str]) -> list[Fix]:
+def _fixes(
+    trace: Trace, missing: includes.MissingHeader, elsewhere: list[str], misleading: search_path.Misleading | None
+) -> list[Fix]:
+    build = missing.compiler.build
+    if misleading is not None:
+        return [_drop(trace, missing, misleading)]
+    if _vendored(missing):
+        return _bring_along(trace, missing)
     if elsewhere:
         return [_search_also(trace, missing, elsewhere[0])]
     if _musl(missing):
         where = "on the search path with CGO_CFLAGS=-I...: /usr/include has glibc's headers and is left out"
         return [Fix(f"Put {missing.name}, as built for musl, {where}.")]
-    holders = packages.holders_of_header(missing.name)
-    build = missing.compiler.build
-    found: list[Fix] = []
-    if holders and holders[0].searched:
-        fix = fixes.build_package(trace, build, holders[0].packages, f"Install the package that holds {missing.name}")
-        found = [fix] if fix is not None else []
-    elif len(holders) == 1 and len(holders[0].packages) == 1:
-        folder = f"/usr/{holders[0].folder}".replace("/@", "/*")
-        why = f"Install the package that holds {missing.name} (in {folder}: use its pkg-config name, or -I{folder})"
-        fix = fixes.build_package(trace, build, holders[0].packages, why)
-        found = [fix] if fix is not None else []
-    elif holders and len(holders) <= _MANY and fixes.has_apt(trace):
+    holders = packages.libraries_with_header(missing.name, quoted=bool(missing.quoted))
+    found: Fix | None = None
+    if len(holders) == 1:
+        holder = holders[0]
+        why = f"Install the package that holds {missing.name}"
+        if not holder.searched:
+            folder = f"/usr/{holder.folder}".replace("/@", "/*")
+            why += f" (in {folder}: use its pkg-config name, or -I{folder})"
+        found = fixes.build_package(trace, build, holder.packages, why)
+    elif holders and fixes.has_apt(trace):
         names = ", ".join(f"{holder.packages[0].name} (/usr/{holder.folder})".replace("/@", "/*") for holder in holders)
-        found = [Fix(f"Install the package whose {missing.name} is meant{fixes.according_to(trace)}: {names}.")]
-    return found or [_name_the_file(missing)]
+        found = Fix(f"Install the package whose {missing.name} is meant{fixes.according_to(trace)}: {names}.")
+    return [found or _name_the_file(missing)]
+
+
+def _drop(trace: Trace, missing: includes.MissingHeader, misleading: search_path.Misleading) -> Fix:
+    build = missing.compiler.build
+    if misleading.variable is None or build is None:
+        return Fix(f"Drop {misleading.option}, which came {misleading.origin}.")
+    text = f"Drop {misleading.option} from {misleading.variable}."
+    return fixes.corrected(trace, build, {misleading.variable: misleading.without}, text)
+
+
+def _vendored(missing: includes.MissingHeader) -> bool:
+    """The package lies below vendor/, and the header is one of its own module."""
+    asked = (missing.included_at or "", missing.compiler.exec.cwd or "")
+    if not any("/vendor/" in f"/{place}" for place in asked):
+        return False
+    told = any(word.startswith("-I") and "/vendor/" in word for word in steps.driver(missing.compiler).argv)
+    return missing.quoted is not False or (told and not packages.libraries_with_header(missing.name))
+
+
+def _bring_along(trace: Trace, missing: includes.MissingHeader) -> list[Fix]:
+    build = missing.compiler.build
+    text = (
+        f"`go mod vendor` drops folders without Go files, and {missing.name} with them. Build from the module cache "
+        "instead of vendor/ (-mod=mod)"
+    )
+    flags = f"{build.env.get('GOFLAGS', '')} -mod=mod".strip() if build is not None else "-mod=mod"
+    by_mod = Fix(f"{text}.", fixes.rerun(trace, build, {"GOFLAGS": flags}))
+    keep = (
+        "give the header's folder a Go file, import it for its side effects (import _), and run `go mod vendor` again"
+    )
+    return [by_mod, Fix(f"Or, in the module that {missing.name} belongs to, {keep}.")]
 
 
 def _search_also(trace: Trace, missing: includes.MissingHeader, folder: str) -> Fix:
     build = missing.compiler.build
     old = build.env.get("CGO_CFLAGS", "") if build is not None else ""
-    flags = f"{old} -I{shlex.quote(folder)}".strip()
-    if not old and build is not None:
-        flags = f"-O2 -g -I{shlex.quote(folder)}"
+    flags = f"{old or '-O2 -g'} {shlex.quote(f'-I{folder}')}"
     return Fix(
         f"Let the compiler search {folder}, here or by #cgo CFLAGS: -I{folder} in the package.",
         fixes.rerun(trace, build, {"CGO_CFLAGS": flags}),
@@ -159,6 +228,11 @@ def _search_also(trace: Trace, missing: includes.MissingHeader, folder: str) -> 
 
 
 def _name_the_file(missing: includes.MissingHeader) -> Fix:
+    if missing.quoted and "/" not in missing.name:
+        return Fix(
+            f"Put {missing.name}, which looks like a file of the project's own, beside the file that includes it, or "
+            "name its folder: #cgo CFLAGS: -I${SRCDIR}/FOLDER."
+        )
     return Fix(
         f"Get {missing.name} with the development files of the library it belongs to, or with the Go module that "
         f"includes it, and put its folder on the search path (#cgo CFLAGS: -I... or CGO_CFLAGS)."

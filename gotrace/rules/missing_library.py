@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 import shlex
 from collections.abc import Iterator
 from typing import ClassVar
@@ -15,6 +16,8 @@ from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.rules.libraries import LackedLibrary, LibraryFile
 from gotrace.trace.model import Trace
 
+_OF_THE_LOADER = re.compile(r"(/usr(/local)?)?/lib(32|64|x32)?(/[\w.]+-linux-\w+)?")
+"""ld.so(8), and Debian's multiarch folders in /etc/ld.so.conf.d."""
 _FOR_LINKING = frozenset({"so", "archive", "linker script"})
 
 
@@ -86,14 +89,16 @@ def _events(trace: Trace, library: LackedLibrary) -> list[Event | None]:
     last = library.words.event if library.words is not None else library.linker.exit
     before = [call for call in library.calls if last is None or call.ts_ns <= last.ts_ns]
     skipped = None if library.by_path or not library.incompatible else evidence.quoted(library.incompatible[0])
-    fact = next((fact for fact in trace.facts_of("library") if fact.subject == library.name), None)
+    facts = (fact for fact in trace.facts_of("library") if fact.subject == library.name and fact.data.get("found"))
+    fact = next(facts, None)
     calls = evidence.sample(before or library.calls, 2 if skipped is not None else 3)
     return [*calls, skipped, evidence.quoted(library.words), library.linker.exit, fact]
 
 
 def _what_is_wrong(library: LackedLibrary, files: list[LibraryFile]) -> str:
     if library.by_path:
-        return f"The library {library.name} is for another machine than this link"
+        machine = next((file.machine for file in files if file.machine), None)
+        return f"The library {library.name} is for another machine{f' ({machine})' if machine else ''} than this link"
     option, wanted = f"-l{library.name}", " or ".join(library.files)
     if library.refused_file is not None:
         machine = next((file.machine for file in files if not file.fits and file.machine), None)
@@ -146,7 +151,8 @@ def _fixes(trace: Trace, library: LackedLibrary, files: list[LibraryFile]) -> li
     if versioned is not None:
         link = posixpath.join(posixpath.dirname(versioned.path), library.files[0])
         command = fixes.as_root(trace, versioned.path, ("ln", "-s", versioned.path, link))
-        return [Fix("Give the linker the name it looks for: a link to the library that is there.", command)]
+        text = "Give the linker the name it looks for: a link to the library that is there."
+        return [Fix(f"{text}{_at_run_time(posixpath.dirname(versioned.path))}", command)]
     for_target = f" for {wanted}" if wanted is not None and any(not f.fits for f in files) else ""
     get = f"Get {library.files[0]}{for_target} with the library's development files"
     return [Fix(f"{get}, and name its folder by #cgo LDFLAGS: -L/folder.")]
@@ -155,7 +161,16 @@ def _fixes(trace: Trace, library: LackedLibrary, files: list[LibraryFile]) -> li
 def _search_also(trace: Trace, library: LackedLibrary, folder: str) -> Fix:
     build = library.linker.build
     old = (build.env.get("CGO_LDFLAGS") if build is not None else None) or "-O2 -g"
+    text = f"Let the linker search {folder}, here or by #cgo LDFLAGS: -L{folder} in the package."
+    shared = library.files[0].endswith(".so")
     return Fix(
-        f"Let the linker search {folder}, here or by #cgo LDFLAGS: -L{folder} in the package.",
-        fixes.rerun(trace, build, {"CGO_LDFLAGS": f"{old} -L{shlex.quote(folder)}"}),
+        text + (_at_run_time(folder) if shared else ""),
+        fixes.rerun(trace, build, {"CGO_LDFLAGS": f"{old} {shlex.quote(f'-L{folder}')}"}),
     )
+
+
+def _at_run_time(folder: str) -> str:
+    """What the program needs besides, where the loader does not look into that folder by itself."""
+    if _OF_THE_LOADER.fullmatch(posixpath.normpath(folder)):
+        return ""
+    return f" To run the program: LD_LIBRARY_PATH={folder}, or link with -Wl,-rpath,{folder}."

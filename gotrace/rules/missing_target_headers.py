@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from gotrace.events.facets import Facet
-from gotrace.rules import evidence, fixes, includes, packages, steps, targets
+from gotrace.rules import evidence, fixes, includes, packages, search_path, steps, targets
 from gotrace.rules.base import Rule
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.rules.includes import MissingHeader
@@ -95,6 +95,8 @@ def lacks_target_headers(trace: Trace, missing: MissingHeader) -> bool:
     """A header of libc is missing for another platform than this machine, and the compiler is not to blame."""
     span = missing.compiler
     if span.build is None or not targets.crosses(trace, span.build):
+        return False
+    if search_path.hosts_folder(trace, missing) or search_path.other_root(missing):
         return False
     wanted, triple = targets.target(span.build), targets.triple_of(span)
     if wanted is None or wanted.goos != "linux" or triple is None or "musl" in triple:

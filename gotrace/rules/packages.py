@@ -6,7 +6,8 @@ know has no package: a name is never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,6 +17,12 @@ import zstandard
 _FILE = "data/debian-12-amd64.tsv.zst"
 _ROOTS = ("include", "include/@")
 """Folders below /usr that every compiler of Debian searches; `@` is the multiarch folder."""
+
+_GENERIC = 16
+"""A name that so many folders hold (common.h, version.h) is everybody's, whichever of them needs no -I."""
+_MOST_LIBRARIES = 2
+"""With headers of more libraries than this having a name, the name says nothing."""
+_VERSIONED = re.compile(r"\d$")
 
 LIBC_PACKAGES = frozenset({"libc6-dev", "linux-libc-dev"})
 
@@ -81,6 +88,64 @@ def holders_of_header(name: str) -> list[Holder]:
         return searched
     nearest = min((holder.folder.count("/") for holder in found.values()), default=0)
     return sorted((h for h in found.values() if h.folder.count("/") == nearest), key=lambda holder: holder.folder)
+
+
+def libraries_with_header(name: str, *, quoted: bool = False) -> list[Holder]:
+    """The holders of a header that may be named to a user, at most two libraries; empty where in doubt.
+
+    The header must lie at exactly this relative path in a folder that compilers search, or in one that the library
+    itself means to be searched (see `is_include_root`). `#include "name.h"` mostly means a file of the project's own:
+    only one library, and one that needs no -I, is an answer then. A name that is everybody's gets none.
+    """
+    own_file = quoted and "/" not in name
+    holders = [
+        holder
+        for holder in holders_of_header(name)
+        if holder.searched or (not own_file and _is_root_of(holder.folder, name, holder.packages))
+    ]
+    packages = [package for holder in holders for package in holder.packages]
+    if is_libc_header(name):
+        return holders
+    if _is_generic(name, packages) or len({_library(package) for package in packages}) > _MOST_LIBRARIES:
+        return []
+    return holders if len(packages) == 1 or not own_file else []
+
+
+def is_include_root(folder: str, name: str) -> bool:
+    """Whether a folder (absolute) is meant to be on the search path for a header of this name.
+
+    It is called include, or like the library (libxml2 for libxml/parser.h), or it has a version and a pkg-config file
+    of the same name (glib-2.0). That a file of that name lies in it says nothing: /usr/include/linux has cuda.h.
+    """
+    last = folder.rstrip("/").rpartition("/")[2]
+    if last == "include":
+        return True
+    return not (_is_generic(name, ()) and "/" not in name) and _is_root_of(folder, name, packages_of_pkg_config(last))
+
+
+def _is_root_of(folder: str, name: str, packages: tuple[Package, ...]) -> bool:
+    last = folder.rstrip("/").rpartition("/")[2]
+    if _stem(last) == _stem(name.partition("/")[0]):
+        return True
+    described = bool(set(packages).intersection(packages_of_pkg_config(last)))
+    return described and (_VERSIONED.search(last) is not None or "/" in name)
+
+
+def _stem(name: str) -> str:
+    """glib of libglib-2.0 and of glib.h."""
+    return re.sub(r"[-.\d]*(\.\w+)?$", "", name.lower()).removeprefix("lib")
+
+
+def _is_generic(name: str, packages: Sequence[Package]) -> bool:
+    if "/" in name or sum(1 for _ in _folders_with(name)) < _GENERIC:
+        return False
+    stem = _stem(name)
+    return not any(stem in package.name for package in packages)
+
+
+def _library(package: Package) -> str:
+    """libcurl4 of libcurl4-gnutls-dev: several packages may hold one library, built differently."""
+    return package.name.partition("-")[0]
 
 
 def is_libc_header(name: str) -> bool:

@@ -8,16 +8,22 @@ from typing import ClassVar
 
 from gotrace.events.facets import Facet
 from gotrace.events.model import Fact
-from gotrace.events.tools import Role
-from gotrace.rules import evidence, fixes, includes, packages, steps, targets
+from gotrace.events.quoted import split_quoted
+from gotrace.events.tools import LAUNCHERS, Role
+from gotrace.rules import evidence, fixes, includes, packages, steps, targets, toolchains
 from gotrace.rules.base import Rule
-from gotrace.rules.finding import Finding, Severity
+from gotrace.rules.finding import Finding, Fix, Severity
+from gotrace.trace.compilers import wrapper_words
 from gotrace.trace.model import Build, Span, Trace
 
 _GO_MACHINE_FLAGS = {"-m64", "-m32", "-marm", "-mthreads", "-mabi=64", "-mabi=32", "-mabi=lp64d", "-maix64"}
 """What cmd/go and cmd/cgo add for a GOOS or GOARCH (gccMachine in src/cmd/cgo/gcc.go)."""
 _IMAGINED_CC = re.compile(r"(CC|CXX)_(FOR_)?(TARGET$|\w+_\w+$)")
-_FIRST_ERROR = re.compile(r"(?i)error: |no such instruction|unrecogni[sz]ed|incompatible|wrong format")
+_FIRST_ERROR = re.compile(
+    r"(?i)error: |no such instruction|unrecogni[sz]ed|unsupported|unknown (?:token|target|argument|option)"
+    r"|incompatible|wrong format"
+)
+_VARIABLE_OF = {"g++": "CXX", "c++": "CXX", "clang++": "CXX", "gfortran": "FC"}
 _ANY_LINE = re.compile(r"\S")
 
 
@@ -65,7 +71,7 @@ class WrongTargetCompiler(Rule):
             wanted = targets.target(build)
             if wanted is None:
                 continue
-            failed = [s for s in build.spans if s.role is Role.CC and steps.broke_the_build(s)]
+            failed = [s for s in build.spans if s.role is Role.CC and steps.broke_the_build(s) and not _inner(s)]
             by_triple: dict[str | None, list[Span]] = {}
             for span in failed:
                 if self._is_wrong(span, targets.target_of(span) or wanted):
@@ -83,11 +89,11 @@ class WrongTargetCompiler(Rule):
 
     def _finding(self, trace: Trace, build: Build, triple: str | None, spans: list[Span]) -> Finding:
         first = spans[0]
-        command, wanted = _command(first), targets.target_of(first) or targets.target(build)
+        wanted = targets.target_of(first) or targets.target(build)
         makes = f"makes code for {triple}" if triple else "does not know that target's options"
-        chosen = _why_chosen(build, command)
+        chosen = _why_chosen(trace, build, first)
         package = steps.package(first)
-        message = f"The build is for {wanted}, but {command} {makes}: {chosen}"
+        message = f"The build is for {wanted}, but {_with_launcher(first)} {makes}: {chosen}"
         if package:
             message += f"; it failed on package {package}"
         part = next((s for s in first.descendants() if s.failed and s.role is not Role.COLLECT2), first)
@@ -107,7 +113,7 @@ class WrongTargetCompiler(Rule):
                 part.exit,
                 _own_word(trace, first),
             ),
-            fix=fixes.use_compiler(trace, build),
+            fix=_fixes(trace, build, first),
             confidence=1.0 if triple else 0.7,
             explains=frozenset(f"cc:{_command(span)}" for span in spans).union(
                 *(steps.driver_keys(span) for span in explained or spans[:1])
@@ -116,10 +122,33 @@ class WrongTargetCompiler(Rule):
 
 
 def _command(span: Span) -> str:
-    """The compiler as a user would name it: the last part of its path, behind its wrapper."""
-    if span.compiler is not None and span.compiler.path:
-        return span.compiler.path.rpartition("/")[2]
-    return (span.argv[0] if span.argv else span.exec.path).rpartition("/")[2]
+    """The compiler as a user would name it: the last part of its path, without its launcher; `zig cc` in both words."""
+    words = wrapper_words(span)
+    if not words:
+        path = span.compiler.path if span.compiler is not None and span.compiler.path else None
+        return (path or (span.argv[0] if span.argv else span.exec.path)).rpartition("/")[2]
+    behind = span.argv[len(words)].rpartition("/")[2] if len(span.argv) > len(words) else ""
+    zig = words[-1].rpartition("/")[2] in ("zig", "ziglang")
+    return f"zig {behind}" if zig else behind
+
+
+def _with_launcher(span: Span) -> str:
+    words = [word.rpartition("/")[2] for word in (span.compiler.wrapper if span.compiler is not None else ())]
+    launcher = next((word for word in words if word in LAUNCHERS), None)
+    return f"{_command(span)} behind {launcher}" if launcher else _command(span)
+
+
+def _inner(span: Span) -> bool:
+    """Another compiler driver runs it: ccache its gcc, zig itself."""
+    return any(above.role is Role.CC and above.failed for above in span.ancestors() if above.build is span.build)
+
+
+def _variable_of(span: Span) -> str:
+    """CC, CXX or FC: by what the compiler is called, without its target and version."""
+    name = re.sub(r"-\d+(\.\d+)*$", "", _command(span).rpartition(" ")[2])
+    return next(
+        (variable for end, variable in _VARIABLE_OF.items() if re.search(rf"(^|-){re.escape(end)}$", name)), "CC"
+    )
 
 
 def _own_word(trace: Trace, span: Span) -> Fact | None:
@@ -128,17 +157,27 @@ def _own_word(trace: Trace, span: Span) -> Fact | None:
     return next((fact for fact in trace.facts_of("compiler") if fact.subject == path), None)
 
 
-def _why_chosen(build: Build, command: str) -> str:
-    for name in ("CC", "CXX", "FC"):
+def _why_chosen(trace: Trace, build: Build, span: Span) -> str:
+    command, own = _command(span), _variable_of(span)
+    for name in dict.fromkeys((own, "CC", "CXX", "FC")):
         value = build.env.get(name, "")
-        if command in value:
+        if command.split()[-1] in (word.rpartition("/")[2] for word in split_quoted(value)):
             return f"{name}={value} chose it"
-    if "CC" in build.target.explicit and build.target.cc:
-        return f"CC={build.target.cc} chose it"
+    if own == "CC" and toolchains.written(trace, build, "CC") and build.target.cc:
+        return f"CC={build.target.cc}, set by `go env -w`, chose it"
     unread = sorted(name for name in build.env if _IMAGINED_CC.fullmatch(name))
     if unread:
-        return f"CC is not set, and go build does not read {' or '.join(unread)}"
+        return f"{own} is not set, and go build does not read {' or '.join(unread)}"
+    if own != "CC":
+        language = "C++" if own == "CXX" else "Fortran"
+        return f"{own} is not set, and neither CC nor GOOS and GOARCH choose a {language} compiler"
     return "CC is not set, and GOOS and GOARCH do not choose a C compiler"
+
+
+def _fixes(trace: Trace, build: Build, span: Span) -> list[Fix]:
+    found = fixes.use_compiler(trace, build)
+    variable = _variable_of(span)
+    return [*found, fixes.forget(variable)] if toolchains.written(trace, build, variable) else found
 
 
 def _lacks_a_foreign_header(span: Span, missing: dict[Span, includes.MissingHeader]) -> bool:

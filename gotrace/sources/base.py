@@ -11,7 +11,7 @@ from gotrace.events.model import Event, Lost
 
 
 class Lack(NamedTuple):
-    """Something this host lacks for a source: what, why it matters, and what to do about it."""
+    """Something this host lacks for a source, and what to do about it."""
 
     what: str
     remedy: str
@@ -102,8 +102,8 @@ class Source(Protocol):
 
     name: str
 
-    def missing(self) -> list[Lack]:
-        """What this host lacks; a source with a fatal lack cannot be used."""
+    def missing(self, *, sudo: bool = False) -> list[Lack]:
+        """What this host lacks; a source with a fatal lack cannot be used. `sudo`: privileges will come through it."""
         ...
 
     def open(self, target: Target, *, sudo: bool = False) -> Capture:

@@ -6,9 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-ERRNO = {"EPERM": 1, "ESRCH": 3, "EINTR": 4, "ECHILD": 10, "EAGAIN": 11, "EEXIST": 17, "EINVAL": 22, "ENOTTY": 25}
-ERRNO |= {"ESPIPE": 29, "ETIMEDOUT": 110, "EINPROGRESS": 115}
-
 _TABLE = Path(__file__).with_name("data") / "syscalls.tsv"
 
 

@@ -12,13 +12,11 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gotrace.events.tools import Role
+from gotrace.events.tools import LAUNCHERS, PYTHON, Role
 from gotrace.trace.argv import absolute, flag_value
 from gotrace.trace.model import Compiler, Span, Trace
 
 _PARTS = frozenset({Role.CC1, Role.AS, Role.COLLECT2, Role.LD})
-_LAUNCHERS = frozenset({"ccache", "distcc", "sccache", "icecc", "gomacc"})
-_PYTHON = re.compile(r"python(?:\d+(?:\.\d+)*)?")
 
 _GCC_FOLDER = re.compile(r"/gcc(?:-cross)?/(?P<target>[^/]+-[^/]+)/(?P<version>\d[^/]*)/")
 """GCC's own folder, as in /usr/lib/gcc-cross/aarch64-linux-gnu/12/cc1 (GCC manual, "Spec Files", libsubdir)."""
@@ -105,7 +103,7 @@ class _Seen:
             return self._proper_below[span]
         # Nothing ran: the wrapper answered from its cache, or it failed.
         if not wrapper:
-            return None if posixpath.basename(span.exec.path) in _LAUNCHERS else self._behind.get(_path(span))
+            return None if posixpath.basename(span.exec.path) in LAUNCHERS else self._behind.get(_path(span))
         word = span.argv[len(wrapper)] if len(span.argv) > len(wrapper) else ""
         return word if word.startswith("/") else self._paths.get(word)
 
@@ -130,9 +128,9 @@ def wrapper_words(span: Span) -> tuple[str, ...]:
     """The words of a driver's command line in front of the compiler proper; empty for a plain compiler."""
     argv = span.argv
     count = 0
-    while len(argv) > count + 1 and posixpath.basename(argv[count]) in _LAUNCHERS and argv[count + 1][:1] != "-":
+    while len(argv) > count + 1 and posixpath.basename(argv[count]) in LAUNCHERS and argv[count + 1][:1] != "-":
         count += 1
-    if argv[count + 1 : count + 3] == ("-m", "ziglang") and _PYTHON.fullmatch(posixpath.basename(argv[count])):
+    if argv[count + 1 : count + 3] == ("-m", "ziglang") and PYTHON.fullmatch(posixpath.basename(argv[count])):
         count += 3
     elif len(argv) > count + 1 and posixpath.basename(argv[count]) == "zig":
         count += 1

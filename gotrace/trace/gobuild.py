@@ -1,9 +1,4 @@
-"""The go commands that build, what each was asked for, and for which target it really built.
-
-The go command puts its settings into its own environment before it starts a tool (cmd/go/main.go, invoke), so the
-tools' environment is what counts; `go env` stands in where nothing was started. What the *user* set is told by the
-environment of the go command itself and by `go env -w`.
-"""
+"""The go commands that build, what each was asked for, and the runs below it. `gosettings` tells its target."""
 
 from __future__ import annotations
 

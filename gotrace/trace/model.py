@@ -86,6 +86,11 @@ class Span:
         return self.exit is not None and (self.exit.status or 0) + (self.exit.signal or 0) != 0
 
     @property
+    def compiled(self) -> bool:
+        """Go's compiler made a package of it: it ended, and with status 0."""
+        return self.role is Role.COMPILE and self.exit is not None and not self.failed
+
+    @property
     def stderr(self) -> str:
         """What it wrote to its stderr, as far as it was kept."""
         return "".join(part.text for part in self.output)
@@ -152,7 +157,7 @@ class Build:
     @property
     def compiled_packages(self) -> frozenset[str]:
         """Import paths that were really compiled, not taken from the cache."""
-        return frozenset(s.package for s in self.spans if s.role is Role.COMPILE and s.package)
+        return frozenset(span.package for span in self.spans if span.compiled and span.package)
 
 
 @dataclass(eq=False, slots=True, repr=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 
+from gotrace.events.quoted import split_quoted
 from gotrace.events.tools import Role
 from gotrace.trace.argv import names_of
 from gotrace.trace.model import Span, Trace
@@ -27,5 +28,5 @@ def refine(trace: Trace) -> None:
 
 def _compiler_names(span: Span) -> set[str]:
     env = span.exec.env or {}
-    values = (env.get(name, "").split() for name in ("CC", "CXX", "FC"))
+    values = (split_quoted(env.get(name, "")) for name in ("CC", "CXX", "FC"))
     return {posixpath.basename(words[0]) for words in values if words}

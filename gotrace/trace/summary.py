@@ -50,7 +50,7 @@ def summary(trace: Trace) -> Summary:
         refused_execs=sum(len(process.failed_execs) for process in trace.processes),
         errors=sum(error.repeat for process in trace.processes for error in process.errors),
         runs=Counter(span.role for span in trace.spans if not span.probe),
-        packages=len({span.package for span in trace.spans if span.role is Role.COMPILE and span.package}),
+        packages=len({span.package for span in trace.spans if span.compiled and span.package}),
         group_seconds=_group_seconds(trace.spans),
     )
 

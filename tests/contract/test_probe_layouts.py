@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import pytest
 
+from gotrace.host.kernel import bcc_location
 from gotrace.sources.ebpf import unit
-from gotrace.sources.ebpf.compile import bcc_location, compile_probes
+from gotrace.sources.ebpf.compile import compile_probes
 from gotrace.sources.ebpf.compiled import Compiled
 from gotrace.sources.ebpf.records import format_of
 

@@ -32,7 +32,9 @@ def test_that_is_known_to_fail(): assert False
 """
 
 
-@pytest.mark.parametrize(("required", "outcome"), [("", "3 skipped, 1 xfailed"), ("all", "1 failed, 1 xfailed, 2 errors")])
+@pytest.mark.parametrize(
+    ("required", "outcome"), [("", "3 skipped, 1 xfailed"), ("all", "1 failed, 1 xfailed, 2 errors")]
+)
 def test_a_skip_is_a_failure_where_all_is_required(tmp_path: Path, required: str, outcome: str) -> None:
     shutil.copy(ROOT / "tests/conftest.py", tmp_path)
     (tmp_path / "test_skips.py").write_text(SKIPS)

@@ -58,10 +58,10 @@ def with_stub(folder: Path) -> Path:
     )
 
 
-def shared_library(folder: Path, name: str) -> Path:
+def shared_library(folder: Path, name: str, cc: str = "gcc") -> Path:
     """A shared object with `int foo(void)` and soname libfoo.so.1, under `name`."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "foo.c").write_text("int foo(void) { return 5; }\n")
     target = folder / name
-    subprocess.run(["gcc", "-shared", "-fPIC", "-Wl,-soname,libfoo.so.1", "-o", target, folder / "foo.c"], check=True)
+    subprocess.run([cc, "-shared", "-fPIC", "-Wl,-soname,libfoo.so.1", "-o", target, folder / "foo.c"], check=True)
     return target

@@ -20,6 +20,7 @@ from tests.integration.projects import ADD, HEADER, LIBRARY, go_module, shared_l
 Build = Callable[..., Traced]
 BUILD = ("go", "build", "-o", "app", ".")
 ARM64 = {"GOARCH": "arm64", "CGO_ENABLED": "1"}
+VENDORED = 'package lib\n\n// #cgo CFLAGS: -I${SRCDIR}/include\n// #include "lib.h"\nimport "C"\n\nconst V = C.V\n'
 
 
 @pytest.fixture(scope="session")
@@ -114,6 +115,19 @@ class TestWrongTargetCompiler:
         assert "windows/amd64" in finding["message"]
         assert "CC=x86_64-w64-mingw32-gcc" in printed_command(finding, "CC=")
 
+    def test_a_cpp_compiler_that_nobody_chose(self, build: Build, tmp_path: Path, tool: Callable[[str], str]) -> None:
+        tool("g++")
+        project = go_module(tmp_path / "app", {"main.go": ADD, "f.cc": "int f() { return 1; }\n"})
+
+        failed = build(project, {**ARM64, "CC": "aarch64-linux-gnu-gcc"}, save="wrong-target-cpp-compiler")
+
+        finding = only_finding(failed, "wrong-target-compiler")
+        assert "CXX is not set" in finding["message"]
+        assert "CXX=aarch64-linux-gnu-g++" in printed_command(finding, "CXX=")
+        installs = [fix["command"] for fix in finding["fix"] if "apt-get" in (fix["command"] or ())]
+        there = shutil.which("aarch64-linux-gnu-g++") is not None
+        assert [command[-2] for command in installs] == ([] if there else ["g++-aarch64-linux-gnu"])
+
 
 class TestMissingTargetHeaders:
     @pytest.mark.root
@@ -170,6 +184,36 @@ class TestCompilerNotFound:
 
         assert "interpreter" in finding["message"]
 
+    def test_a_path_with_a_blank_that_is_a_compiler(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+        folder = tmp_path / "my dir"
+        folder.mkdir()
+        (folder / "gcc").symlink_to("/usr/bin/gcc")
+
+        finding = only_finding(build(project, {"CC": f"{folder}/gcc"}), "compiler-not-found")
+
+        assert "split at its blanks" in finding["message"]
+        assert_clean(build(project, command=printed_command(finding, "CC=")))
+
+    def test_a_compiler_that_path_does_not_reach(self, build: Build, tmp_path: Path, go_only: str) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+
+        failed = build(project, {"PATH": go_only, "CGO_ENABLED": "1"})
+
+        finding = only_finding(failed, "compiler-not-found")
+        assert "there is one at /usr/bin/gcc" in finding["message"]
+        assert_clean(build(project, {"PATH": go_only}, command=printed_command(finding, "PATH=")))
+
+    def test_a_command_with_another_way_around(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+
+        traced = build(project, command=("sh", "-c", "CC=nope go build -o app . || go build -o app ."))
+
+        assert traced.exit == 0
+        finding = only_finding(traced, "compiler-not-found")
+        assert finding["severity"] == "warning"
+        assert "the command went on and succeeded" in finding["message"]
+
 
 class TestMissingHeader:
     def test_a_header_that_is_nowhere(self, build: Build, tmp_path: Path) -> None:
@@ -192,6 +236,38 @@ class TestMissingHeader:
         finding = only_finding(build(project, save="missing-header-of-a-package"), "missing-header")
 
         assert printed_command(finding, "install")[-1] == "libleveldb-dev"
+
+    def test_a_header_in_quotes_names_no_package(self, build: Build, tmp_path: Path) -> None:
+        source = HEADER.format().replace("<foo/foo.h>", '"common.h"')
+        project = go_module(tmp_path / "app", {"main.go": source})
+
+        finding = only_finding(build(project), "missing-header")
+
+        assert [fix["command"] for fix in finding["fix"]] == [None]
+        assert "a file of the project's own" in finding["fix"][0]["text"]
+
+    def test_the_hosts_headers_in_a_cross_build(self, build: Build, tmp_path: Path) -> None:
+        assert not Path("/usr/include/x86_64-linux-gnu/gnu/stubs-32.h").exists(), "this test needs no 32-bit libc"
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+        env = {**ARM64, "CC": "aarch64-linux-gnu-gcc", "CGO_CFLAGS": "-I/usr/include/x86_64-linux-gnu"}
+
+        finding = only_finding(build(project, env), "missing-header")
+
+        assert "-I/usr/include/x86_64-linux-gnu (in CGO_CFLAGS) brings headers for linux/amd64" in finding["message"]
+        assert_clean(build(project, command=printed_command(finding, "CGO_CFLAGS=")))
+
+    def test_what_go_mod_vendor_left_out(self, build: Build, tmp_path: Path, tool: Callable[[str], str]) -> None:
+        go = tool("go")
+        go_module(tmp_path / "lib", {"lib.go": VENDORED, "go.mod": "module ex/lib\n", "include/lib.h": "#define V 3\n"})
+        main = 'package main\n\nimport "ex/lib"\n\nfunc main() { println(lib.V) }\n'
+        requires = "module ex/app\n\ngo 1.21\n\nrequire ex/lib v1.0.0\n\nreplace ex/lib => ../lib\n"
+        project = go_module(tmp_path / "app", {"main.go": main, "go.mod": requires})
+        subprocess.run([go, "mod", "vendor"], cwd=project, env={**os.environ, "GOFLAGS": ""}, check=True)
+
+        finding = only_finding(build(project), "missing-header")
+
+        assert "`go mod vendor` drops folders without Go files" in finding["fix"][0]["text"]
+        assert_clean(build(project, command=printed_command(finding, "-mod=mod")))
 
 
 class TestMissingLibrary:
@@ -216,6 +292,22 @@ class TestMissingLibrary:
         subprocess.run(link, check=True)
         assert (library.parent / "libfoo.so").resolve() == library
         assert_clean(build(project, env))
+
+    def test_a_text_file_is_no_library_of_another_machine(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": LIBRARY.replace("#cgo LDFLAGS: -lfoo", "")})
+        (tmp_path / "libfoo.so").write_text("hello\n")
+
+        failed = build(project, {"CGO_LDFLAGS": f"{tmp_path}/libfoo.so"})
+
+        assert (failed.exit, failed.findings) == (1, [])
+
+    def test_a_library_for_another_machine_by_its_path(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": LIBRARY.replace("#cgo LDFLAGS: -lfoo", "")})
+        library = shared_library(tmp_path / "lib", "libfoo.so", cc="aarch64-linux-gnu-gcc")
+
+        finding = only_finding(build(project, {"CGO_LDFLAGS": str(library)}), "missing-library")
+
+        assert f"{library} is for another machine (aarch64)" in finding["message"]
 
 
 class TestCgoDisabled:
@@ -255,6 +347,16 @@ class TestCgoDisabled:
         project = go_module(tmp_path / "app", {"main.go": source})
 
         assert_clean(build(project, {"PATH": go_only}))
+
+    def test_every_package_that_lost_its_c_part_is_named(self, build: Build, tmp_path: Path) -> None:
+        stub = "//go:build !cgo\n\npackage main\n\nfunc main() {}\n"
+        files = {"excluded/a.go": ADD, "stubbed/a.go": ADD, "stubbed/b.go": stub}
+        project = go_module(tmp_path / "app", files)
+
+        failed = build(project, {"GOARCH": "arm64"}, ("go", "build", "./excluded", "./stubbed"))
+
+        finding = only_finding(failed, "cgo-disabled")
+        assert finding["message"].index("ex/app/stubbed") < finding["message"].index("ex/app/excluded")
 
 
 class TestHealthyBuilds:

@@ -15,7 +15,7 @@ from gotrace.capture.facts.asker import Asker, NoAnswerError
 from gotrace.capture.facts.builds import GoBuild, go_builds
 from gotrace.capture.facts.compilers import Driver, ask_compiler, executed_drivers, named_driver
 from gotrace.capture.facts.compilers import question as compiler_question
-from gotrace.capture.facts.found import Found, unanswered
+from gotrace.capture.facts.found import Found, real, unanswered
 from gotrace.capture.facts.goenv import ask_go_env
 from gotrace.capture.facts.goenv import question as go_env_question
 from gotrace.capture.facts.gopackages import ask_packages, matters
@@ -23,8 +23,9 @@ from gotrace.capture.facts.gopackages import question as packages_question
 from gotrace.capture.facts.headers import header_facts
 from gotrace.capture.facts.libraries import library_facts
 from gotrace.capture.facts.processes import Processes
-from gotrace.capture.facts.quoted import split_quoted
+from gotrace.capture.facts.toolchain import toolchain_fact
 from gotrace.events.model import Fact, KnownEvent
+from gotrace.events.quoted import split_quoted
 from gotrace.events.recording import Header
 from gotrace.host.distribution import host_facts
 
@@ -76,9 +77,11 @@ class _Inquiry:
                 answers.append(pool.submit(self._about_driver, driver, image.process.pid, self._env))
             if failed:
                 answers += [pool.submit(library_facts, self._processes), pool.submit(header_facts, self._processes)]
-        for answer in answers:
-            yield from answer.result()
+        found = [fact for answer in answers for fact in answer.result()]
+        yield from found
         yield from _not_asked(builds)
+        if failed or any(fact.name == "goenv" and fact.data["values"].get("CGO_ENABLED") == "0" for fact in found):
+            yield toolchain_fact(builds[0].env if builds else self._env, (build.env for build in builds))
 
     def _about_build(self, group: Sequence[GoBuild], drivers: Mapping[Driver, object]) -> list[Found]:
         build = group[0]
@@ -105,7 +108,7 @@ class _Inquiry:
         values = goenv.data["values"]
         if values.get("CGO_ENABLED") != "1":
             return None
-        return named_driver(split_quoted(values.get("CC", "")), build.env.get("PATH"))
+        return named_driver([real(word) for word in split_quoted(values.get("CC", ""))], build.env.get("PATH"))
 
     def _about_driver(self, driver: Driver, pid: int, env: Mapping[str, str]) -> list[Found]:
         try:

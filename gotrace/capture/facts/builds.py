@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from gotrace.capture.facts import gocommand
 from gotrace.capture.facts.found import real, recorded
 from gotrace.capture.facts.processes import Image, Processes
 from gotrace.capture.masks import allowed_env, allowed_variable
+from gotrace.events import gocommand
 from gotrace.events.tools import Role
 
 _NO_DOWNLOADS = {"GOPROXY": "off", "GOTOOLCHAIN": "local"}

@@ -13,16 +13,12 @@ from pathlib import Path
 from gotrace.capture.facts.asker import Asker, NoAnswerError
 from gotrace.capture.facts.found import Found, real, recorded
 from gotrace.capture.facts.processes import Image, Processes
-from gotrace.events.tools import Role
-
-LAUNCHERS = frozenset({"ccache", "sccache", "distcc", "icecc", "gomacc"})
-"""Programs that run a compiler for somebody: as the first word of CC, or as a symlink with the compiler's name."""
+from gotrace.events.tools import LAUNCHERS, PYTHON, Role
 
 _WORDS_IN_FRONT = 4
 """`python3 -m ziglang cc`: no wrapper has more words in front of the compiler's own arguments."""
 
 _SELECTS = re.compile(r"-target|-mx?32")
-_PYTHON = re.compile(r"python[\d.]*")
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)*")
 _IN_PARENTHESES = re.compile(r"\([^)]*\)")
 
@@ -76,7 +72,7 @@ def driver_of(path: str, argv: Sequence[str], search: str | None) -> Driver:
 
 def _driver(path: str, front: Sequence[str], selection: tuple[str, ...], search: str | None) -> Driver:
     name = Path(path).name
-    if _PYTHON.fullmatch(name) and list(front[1:3]) == ["-m", "ziglang"] and len(front) > 3:
+    if PYTHON.fullmatch(name) and list(front[1:3]) == ["-m", "ziglang"] and len(front) > 3:
         return Driver(path, (path, *front[1:4]), tuple(front[:3]), selection, None)
     if name == "zig" and len(front) > 1:
         return Driver(path, (path, front[1]), (), selection, path)

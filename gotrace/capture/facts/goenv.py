@@ -7,7 +7,7 @@ from pathlib import Path
 
 from gotrace.capture.facts.asker import Asker, NoAnswerError
 from gotrace.capture.facts.builds import GoBuild
-from gotrace.capture.facts.found import Found
+from gotrace.capture.facts.found import Found, recorded
 from gotrace.capture.masks import mask_text
 
 _OF_GO = (
@@ -32,9 +32,9 @@ def ask_go_env(asker: Asker, build: GoBuild) -> Found:
         raise NoAnswerError("its answer is no JSON") from error
     if not isinstance(values, dict):
         raise NoAnswerError("its answer is no JSON object")
-    kept = {key: mask_text(value) for key, value in values.items() if key in KEYS and isinstance(value, str)}
+    kept = {key: mask_text(recorded(value)) for key, value in values.items() if key in KEYS and isinstance(value, str)}
     written = _written(values.get("GOENV"))
-    return Found("goenv", build.path, {"values": kept, "written": written, "pid": build.pid}, build.pid)
+    return Found("goenv", recorded(build.path), {"values": kept, "written": written, "pid": build.pid}, build.pid)
 
 
 def question(build: GoBuild) -> list[str]:

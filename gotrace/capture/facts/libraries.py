@@ -16,6 +16,7 @@ from gotrace.events.tools import Role
 
 _LOOKED_UP = re.compile(r"lib(?P<name>[^/]+)\.(?:so|a)")
 _NOT_FOUND = re.compile(r"-l(?P<name>[^\s:'’\"»,]+)")
+_REFUSED = re.compile(r"(?P<path>[^\s:]+\.(?:so|a)[.\d]*): .*(?:wrong format|incompatible|not recognized)")
 _SCRIPT_WORDS = re.compile(rb"\b(?:GROUP|INPUT|OUTPUT_FORMAT)\s*\(")
 
 _USUAL_FOLDERS = ("/usr/local/lib", "/usr/lib", "/usr/lib64", "/lib", "/lib64")
@@ -28,7 +29,7 @@ _SCRIPT_HEAD = 4096
 
 
 def library_facts(processes: Processes) -> list[Found]:
-    """A `library` fact for each name that a failed linker run did not find."""
+    """A `library` fact for each name that a failed linker run did not find, and for each path that it refused."""
     facts: dict[str, Found] = {}
     for life in processes.failed(Role.LD, Role.COLLECT2, Role.CC, Role.LINK):
         folders_of = _folders_by_name(life)
@@ -37,6 +38,12 @@ def library_facts(processes: Processes) -> list[Found]:
             if name not in facts:
                 found = list(_files(name, searched))
                 facts[name] = Found("library", recorded(name), {"found": found[:_MOST_FILES]}, life.pid)
+        for name in _refused_paths(life):
+            described = _describe(Path(life.images[-1].exec.cwd or "/", real(name)))
+            if described and name not in facts:
+                facts[name] = Found(
+                    "library", name, {"found": [{"path": name, **described, "searched": True}]}, life.pid
+                )
     return list(facts.values())
 
 
@@ -63,6 +70,12 @@ def _not_found(life: ProcessLife, folders_of: dict[str, list[str]]) -> list[str]
     most = max(map(len, folders_of.values()), default=0)
     complained = {match["name"] for match in _NOT_FOUND.finditer(life.text)}
     return [name for name, folders in folders_of.items() if len(folders) == most or name in complained]
+
+
+def _refused_paths(life: ProcessLife) -> list[str]:
+    """Libraries given by their path that the linker complains of, as it names them."""
+    named = dict.fromkeys(found["path"] for found in _REFUSED.finditer(life.text))
+    return [path for path in named if path in life.images[-1].argv][:_MOST_NAMES]
 
 
 def _files(name: str, searched: Iterable[str]) -> Iterator[dict[str, Any]]:

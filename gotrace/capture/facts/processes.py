@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from errno import ENOENT
 
 from gotrace.events.model import Exec, Exit, Fork, KnownEvent, Output, SyscallError
-from gotrace.events.tools import Role, role_of
+from gotrace.events.tools import Role, own_argv, role_of
 
 _STORY = (Fork, Exec, Exit, Output)
 """The few events that say what ran; the failing calls are many."""
@@ -23,13 +23,8 @@ class Image:
 
     @property
     def argv(self) -> tuple[str, ...]:
-        """Its arguments, itself first; empty where they could not be read.
-
-        A script has its interpreter, perhaps with an option, in front (execve(2)); that is left out.
-        """
-        argv = self.exec.argv or ()
-        at = next((number for number in (1, 2) if argv[number : number + 1] == (self.exec.path,)), 0)
-        return argv[at:]
+        """Its arguments, itself first and without a script's interpreter; empty where they could not be read."""
+        return tuple(own_argv(self.exec.path, self.exec.argv or ()))
 
 
 @dataclass(eq=False, slots=True)
@@ -91,7 +86,7 @@ class Processes:
                 self._lives.setdefault(event.child_pid, []).append(child)
                 life.children.append(child)
             case Exec(error=0):
-                life.images.append(Image(life, event, role_of(event.path, event.argv or ())))
+                life.images.append(Image(life, event, role_of(event.path, event.argv)))
             case Exit():
                 life.exit, life.end_ns = event, event.ts_ns
             case Output():

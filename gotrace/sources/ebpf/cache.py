@@ -39,7 +39,7 @@ def _open_folder(path: Path) -> Iterator[int]:
     Raises:
         OSError: it cannot be made or opened, or somebody else could write in it (EPERM).
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with suppress(FileExistsError):
         path.mkdir(mode=0o700)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)

@@ -38,6 +38,10 @@ def serve(connection: socket.socket) -> None:
         with suppress(OSError):
             send(connection, Refused(error.message, error.remedy, isinstance(error, NotPermittedError)))
         return
+    except OSError as error:
+        with suppress(OSError):
+            send(connection, Refused(f"the collector failed: {error}", "run `gotrace doctor`", permission=False))
+        return
     with probes:
         entries = {spec.name: spec.entries for spec in compiled.maps}
         ready = Ready([(name, entries[name]) for name in SHARED], compiled.layouts, compiled.constants, warm, notes)
@@ -61,8 +65,7 @@ def _programs() -> tuple[Compiled, bool, list[str]]:
 
 
 def _leave_the_caller(connection: socket.socket) -> None:
-    """Have no terminal, no inherited descriptor but the socket, and no one's signals."""
-    os.setsid()
+    """Have no inherited descriptor but the socket, and no one's signals."""
     os.umask(0o077)
     os.chdir("/")
     null = os.open(os.devnull, os.O_RDWR)
@@ -71,7 +74,7 @@ def _leave_the_caller(connection: socket.socket) -> None:
     kept = connection.fileno()
     os.closerange(3, kept)
     os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGCHLD):
         signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     with suppress(OSError, ValueError):  # needed before Linux 5.11 only; not everybody may
@@ -82,9 +85,12 @@ def detached(connection: socket.socket) -> None:
     """Serve in a process of its own that is not our child, so that no wait(2) of ours ever meets it."""
     child = os.fork()
     if child:
-        os.waitpid(child, 0)
+        with suppress(ChildProcessError):  # SIGCHLD is ignored: the kernel has reaped it, once it was gone
+            os.waitpid(child, 0)
         return
     try:
+        # In a session of its own from the start: sudo hangs up its terminal (use_pty) as soon as we have returned.
+        os.setsid()
         if os.fork() == 0:
             _leave_the_caller(connection)
             serve(connection)
@@ -98,7 +104,10 @@ def main() -> None:
     The peer must be the user who called sudo: nobody else gets buffers from us.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    connection.connect(sys.argv[1])
+    try:
+        connection.connect(sys.argv[1])
+    except OSError:
+        sys.exit("gotrace collector: gotrace is gone")
     credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII"))
     _, uid, _ = struct.unpack("iII", credentials)
     if os.geteuid() == 0 and uid not in {0, int(os.environ.get("SUDO_UID", "0"))}:

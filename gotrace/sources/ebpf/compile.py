@@ -11,13 +11,13 @@ import importlib.util
 import os
 import sys
 import tempfile
-from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
 import msgspec
 
 from gotrace.errors import CaptureError
+from gotrace.host.kernel import bcc_location
 from gotrace.resources import probes_dir
 from gotrace.sources.ebpf import unit
 from gotrace.sources.ebpf.btf import Btf
@@ -33,20 +33,6 @@ _SCRATCH_ONLY: Final = "layout_"
 INSTALL_BCC: Final = (
     "install the distribution's BCC: apt-get install python3-bpfcc (the package named bcc on PyPI is another project)"
 )
-
-
-def bcc_location() -> Path | None:
-    """Folder of the distribution's BCC module, or None where it is not installed."""
-    for pattern in (
-        "/usr/lib/python3/dist-packages",
-        "/usr/lib/python3*/site-packages",
-        "/usr/lib64/python3*/site-packages",
-    ):
-        for folder in sorted(Path("/").glob(pattern.lstrip("/"))):
-            # The unrelated package of the same name has no libbcc.py.
-            if (folder / "bcc" / "libbcc.py").is_file():
-                return folder / "bcc"
-    return None
 
 
 def _import_bcc() -> ModuleType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import shutil
 import struct
@@ -13,10 +14,12 @@ from pathlib import Path
 from socket import AF_UNIX, SO_PEERCRED, SOCK_SEQPACKET, SOL_SOCKET, socket, socketpair
 from typing import Final
 
-from gotrace.errors import NotPermittedError
+from gotrace.errors import CaptureError, NotPermittedError
 from gotrace.sources.ebpf.collector import detached
 
 _PACKAGE_PARENT: Final = Path(__file__).resolve().parents[3]
+_SOCKET: Final = "collector"
+_LONGEST_SOCKET_PATH: Final = 107
 _BOOT: Final = "import sys; sys.path.insert(0, {parent!r}); from gotrace.sources.ebpf.collector import main; main()"
 
 
@@ -40,7 +43,8 @@ class Collector:
         poll = select.poll()
         poll.register(self.channel, select.POLLIN)
         while not poll.poll(50):
-            if self.sudo.poll() not in {None, 0}:
+            # The collector connects before sudo ends: what is not there by then will not come.
+            if self.sudo.poll() is not None and not poll.poll(0):
                 raise NotPermittedError(
                     f"sudo did not start the collector (it exited with {self.sudo.returncode})",
                     "run `sudo -v` first, or run gotrace as root",
@@ -74,15 +78,33 @@ def through_sudo() -> Collector:
 
     Raises:
         NotPermittedError: there is no sudo.
+        CaptureError: no folder can be made for the socket.
     """
     sudo = shutil.which("sudo")
     if sudo is None:
         raise NotPermittedError("sudo is not installed", "run gotrace as root")
-    folder = Path(tempfile.mkdtemp(prefix="gotrace-"))
-    listener = socket(AF_UNIX, SOCK_SEQPACKET)
-    listener.bind(str(folder / "collector"))
-    listener.listen(1)
+    listener, folder = _listening()
     # -I: nothing of the user's environment or working directory decides what root imports; -B: no files of root there.
-    program = [sys.executable, "-I", "-B", "-c", _BOOT.format(parent=str(_PACKAGE_PARENT)), str(folder / "collector")]
+    program = [sys.executable, "-I", "-B", "-c", _BOOT.format(parent=str(_PACKAGE_PARENT)), str(folder / _SOCKET)]
     process = subprocess.Popen([sudo, "--", *program], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     return Collector(listener, process, folder)
+
+
+def _listening() -> tuple[socket, Path]:
+    """A socket that listens in a new folder of ours. A path of more than 107 bytes does not fit (unix(7))."""
+    folder = None
+    try:
+        folder = Path(tempfile.mkdtemp(prefix="gotrace-"))
+        if len(os.fsencode(folder / _SOCKET)) > _LONGEST_SOCKET_PATH:
+            folder.rmdir()
+            folder = Path(tempfile.mkdtemp(prefix="gotrace-", dir="/tmp"))
+        listener = socket(AF_UNIX, SOCK_SEQPACKET)
+        listener.bind(os.fsencode(folder / _SOCKET))
+        listener.listen(1)
+    except OSError as error:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise CaptureError(
+            f"no socket for the collector can be made: {error}", "set TMPDIR to a folder of yours"
+        ) from None
+    return listener, folder

@@ -8,12 +8,12 @@ from types import TracebackType
 from typing import Self
 
 from gotrace.errors import CaptureError, NotPermittedError
+from gotrace.events.errno import NUMBERS
 from gotrace.sources import syscalls
 from gotrace.sources.ebpf import bpf, unit
 from gotrace.sources.ebpf.compiled import Compiled
 from gotrace.sources.ebpf.records import format_of
 
-_EPERM = 1
 _I386_OFFSET = 512  # records.h, map `syscalls`
 
 
@@ -54,7 +54,7 @@ class LoadedProbes:
             index = call.number + (_I386_OFFSET if call.abi == "i386" else 0)
             if call.number >= _I386_OFFSET or not (call.paths or call.noise):
                 continue
-            paths, errors = (*call.paths, 0, 0)[:2], [syscalls.ERRNO[name] for name in call.noise]
+            paths, errors = (*call.paths, 0, 0)[:2], [NUMBERS[name] for name in call.noise]
             value = layout.pack(*paths, slot, *(*errors, 0, 0, 0, 0)[:4])
             bpf.update_element(self.maps["syscalls"], struct.pack("<I", index), value)
             slot += len(errors)
@@ -87,7 +87,7 @@ class LoadedProbes:
 
 def _explained(error: bpf.BpfError) -> CaptureError:
     text = str(error.strerror)
-    if error.errno == _EPERM and not error.log:
+    if error.errno == NUMBERS["EPERM"] and not error.log:
         return NotPermittedError(
             f"the kernel refuses eBPF to this process ({text})",
             "run as root of the machine (in a container: with CAP_BPF and CAP_PERFMON, and bpf allowed by its seccomp"

@@ -18,9 +18,10 @@ import msgspec
 from gotrace.errors import CaptureError, NotPermittedError
 from gotrace.events.facets import Facet
 from gotrace.events.model import Event, Lost
+from gotrace.host.kernel import bcc_location
 from gotrace.sources.base import Batch, Lack, Target
 from gotrace.sources.ebpf import btf, cache, launch, unit
-from gotrace.sources.ebpf.compile import INSTALL_BCC, bcc_location
+from gotrace.sources.ebpf.compile import INSTALL_BCC
 from gotrace.sources.ebpf.counters import Counters
 from gotrace.sources.ebpf.messages import Attach, Ready, Refused, Stop, Stopped, receive, send
 from gotrace.sources.ebpf.records import RecordDecoder
@@ -139,7 +140,7 @@ class EbpfCapture:
             "layouts": msgspec.to_builtins(answer.layouts),
             "constants": answer.constants,
         }
-        self._decoder = RecordDecoder(self.decoder_info, _cmdline)
+        self._decoder = RecordDecoder(self.decoder_info, _of_process)
 
     def child_hook(self) -> None:
         """The failing prctl(2) by which the launched child presents itself (syscall_errors.c, register_caller)."""
@@ -200,8 +201,8 @@ class EbpfCapture:
         return lost, self._counters.noise()
 
 
-def _cmdline(pid: int) -> bytes | None:
+def _of_process(pid: int, file: str) -> bytes | None:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return Path(f"/proc/{pid}/{file}").read_bytes()
     except OSError:
         return None

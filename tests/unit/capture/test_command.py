@@ -80,6 +80,12 @@ def test_a_file_without_execute_permission(tmp_path: Path) -> None:
     assert refused("my tool", str(tmp_path)).message == error.message
 
 
+def test_a_file_of_data_is_not_advised_to_be_made_executable(tmp_path: Path) -> None:
+    file = program(tmp_path / "passwd", "root:x:0:0::/root:/bin/sh\n", mode=0o644)
+    error = refused(str(file))
+    assert (error.exit_code, error.remedy) == (126, f"see whether it is a program: file {file}")
+
+
 @pytest.mark.parametrize(
     ("text", "cause", "remedy"),
     [

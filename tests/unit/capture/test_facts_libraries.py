@@ -96,3 +96,18 @@ def test_a_folder_searched_under_two_names_is_listed_once(tmp_path: Path) -> Non
 
 def test_a_linker_that_succeeded_missed_nothing(tmp_path: Path) -> None:
     assert linking(looks_for={"foo": [tmp_path]}, status=0) == {}
+
+
+def test_a_library_that_the_linker_refused_by_its_path(tmp_path: Path) -> None:
+    path = tmp_path / "libfoo.so"
+    path.write_bytes(elf(183))
+    other = tmp_path / "libbar.so"
+    story = Story()
+    pid = story.starts("/usr/bin/ld", "go.o", str(path), str(other))
+    story.says(pid, f"/usr/bin/ld: {path}: error adding symbols: file in wrong format\n")
+    story.says(pid, "/usr/bin/ld: /elsewhere/libbaz.so: file in wrong format\n")
+    story.ends(pid, status=1)
+
+    (fact,) = library_facts(Processes(story.events))
+
+    assert (fact.subject, [one["machine"] for one in fact.data["found"]]) == (str(path), ["aarch64"])

@@ -246,3 +246,11 @@ def test_the_text_of_an_output_is_masked() -> None:
 )
 def test_other_events_are_not_touched(event: Exit | SyscallError | Output) -> None:
     assert mask_event(event) is event
+
+
+def test_a_url_that_was_taken_for_a_path_is_masked() -> None:
+    """`git clone https://user:password@host/x` asks stat(2) for such a folder before it takes it for a URL."""
+    paths = ("https://user:pass@example.com/x/.git", "/x/token=abc")
+    event = SyscallError(ts_ns=1, pid=2, syscall="rename", errno=2, paths=paths, ip=7)
+    masked = ("https://***@example.com/x/.git", "/x/token=abc")
+    assert mask_event(event) == SyscallError(ts_ns=1, pid=2, syscall="rename", errno=2, paths=masked, ip=7)

@@ -76,7 +76,7 @@ class FakeSource:
     def __init__(self, capture: FakeCapture) -> None:
         self.capture = capture
 
-    def missing(self) -> list[Lack]:
+    def missing(self, *, sudo: bool = False) -> list[Lack]:
         return []
 
     def open(self, target: Target, *, sudo: bool = False) -> FakeCapture:

@@ -50,9 +50,11 @@ def test_version(gotrace: Gotrace) -> None:
         (["build"], 125, "missing argument 'COMMAND'"),
         (["build", "--bakend", "x"], 125, "no such option: --bakend"),
         (["build", "--backend", "dtrace", "true"], 125, "invalid value for '--backend'"),
-        (["build", "--report", "xml:x", "true"], 125, "--report xml:x: not of the form FORMAT:PATH"),
+        (["build", "--report", "xml:x", "true"], 125, "--report xml:x: the format 'xml' is unknown"),
         (["build", "--report", "json", "true"], 125, "--report json: not of the form FORMAT:PATH"),
         (["build", "--report", "json:", "true"], 125, "--report json:: not of the form FORMAT:PATH"),
+        (["build", "-o", "-", "true"], 125, "-o -: a recording goes to a file, not to stdout"),
+        (["completion"], 2, "missing argument 'shell'. Choose from: bash, zsh, fish"),
         (["build", "-o", "/no/such/x.gotrace", "true"], 125, "Cannot write /no/such/x.gotrace"),
         (["build", "--report", "json:/no/such/x", "true"], 125, "there is no folder /no/such"),
         (["build", "--report", "json:/", "true"], 125, "/: is a folder"),
@@ -65,6 +67,16 @@ def test_bad_input_is_one_clear_line(gotrace: Gotrace, arguments: list[str], cod
     assert message in done.err.splitlines()[0]
     assert len(done.err.splitlines()) <= 2
     assert "Traceback" not in done.err
+
+
+def test_an_unknown_format_comes_with_the_known_ones(gotrace: Gotrace) -> None:
+    assert gotrace("build", "--report", "xml:x", "true").err.splitlines()[1] == "  known ones are terminal and json"
+
+
+def test_a_switch_that_is_neither_on_nor_off(gotrace: Gotrace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOTRACE_QUIET", "maybe")
+    message = gotrace("build", "true").err.splitlines()[0]
+    assert message.endswith("(env var: 'GOTRACE_QUIET'): 'maybe' is neither 1 nor 0")
 
 
 def test_a_name_that_is_nearly_right_is_suggested(gotrace: Gotrace) -> None:

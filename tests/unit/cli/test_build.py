@@ -112,7 +112,9 @@ def test_fail_on_changes_an_exit_code_of_zero_only(
     gotrace: Gotrace, captured: Captured, fail_on: str, found: Severity | None, status: int, code: int
 ) -> None:
     captured(status, found=found)
-    assert gotrace("build", "--fail-on", fail_on, "true").code == code
+    done = gotrace("build", "--fail-on", fail_on, "true")
+    assert done.code == code
+    assert (f"gotrace: exit status 3, because --fail-on={fail_on}\n" in done.err) is (code == 3)
 
 
 def test_it_dies_of_the_signal_that_killed_the_command(captured: Captured, capfd: pytest.CaptureFixture[str]) -> None:
@@ -126,7 +128,7 @@ def test_it_dies_of_the_signal_that_killed_the_command(captured: Captured, capfd
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status)
     assert os.WTERMSIG(status) == signal.SIGUSR1
-    assert "though the command was killed by SIGUSR1" in capfd.readouterr().err
+    assert "and the command was killed by SIGUSR1" in capfd.readouterr().err
 
 
 def test_recording_and_reports_are_written(gotrace: Gotrace, captured: Captured, tmp_path: Path) -> None:
@@ -147,8 +149,8 @@ def test_a_report_that_cannot_be_written_gives_125_unless_the_command_failed(
     captured(0)
     done = gotrace("build", *wanted, "true")
     assert done.code == 125
-    assert done.err.splitlines()[0].startswith("gotrace: no problem found")
-    assert done.err.splitlines()[1] == "gotrace: error: cannot write /dev/full: No space left on device"
+    assert done.err.splitlines()[0].startswith("gotrace: no go command was seen")
+    assert "gotrace: error: cannot write /dev/full: No space left on device" in done.err.splitlines()
     assert (tmp_path / "x.json").exists()
     captured(7)
     assert gotrace("build", *wanted, "true").code == 7

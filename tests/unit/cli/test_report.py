@@ -18,7 +18,7 @@ def finding(severity: Severity = Severity.ERROR) -> Finding:
 def test_a_clean_recording(gotrace: Gotrace, recording: Path) -> None:
     done = gotrace("report", recording)
     assert (done.code, done.err) == (0, "")
-    assert done.out.startswith("gotrace: no problem found: 1 process, 0.50 s; nothing lost")
+    assert done.out.startswith("gotrace: no go command was seen: 1 process, 0.50 s; nothing lost")
 
 
 def test_findings_make_the_exit_code_one(gotrace: Gotrace, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,10 +45,28 @@ def test_of_a_damaged_recording_what_is_readable_is_shown(gotrace: Gotrace, reco
     recording.write_bytes(recording.read_bytes()[:-20])
     done = gotrace("report", recording)
     assert done.code == 2
-    assert done.out.startswith("gotrace: no problem found: 1 process")
+    assert done.out.startswith("gotrace: cannot be judged: the recording is damaged: 1 process")
     assert "damaged: " in done.out
     assert done.err.startswith(f"gotrace: error: {recording} is not whole: ")
     assert len(done.err.splitlines()) == 2
+
+
+def test_of_nothing_but_a_header_nothing_is_concluded(gotrace: Gotrace, recording: Path) -> None:
+    recording.write_bytes(recording.read_bytes().splitlines(keepends=True)[0])
+    done = gotrace("report", recording)
+    assert done.code == 2
+    assert done.out.startswith("gotrace: cannot be judged: the recording ends before the command did: 0 processes; ")
+
+
+def test_of_a_compressed_recording_cut_at_its_start_it_says_that_nothing_is_left(
+    gotrace: Gotrace, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.gotrace.zst"
+    write_recording(path, HEADER, events())
+    path.write_bytes(path.read_bytes()[:40])
+    done = gotrace("report", path)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.startswith(f"gotrace: error: {path} cannot be read at all: its compressed data are cut off.\n")
 
 
 def test_of_a_newer_recording_what_is_understood_is_shown(gotrace: Gotrace, recording: Path) -> None:
@@ -82,4 +100,4 @@ def test_a_compressed_recording(gotrace: Gotrace, tmp_path: Path) -> None:
     write_recording(path, HEADER, events(status=3))
     done = gotrace("report", path)
     assert done.code == 0
-    assert "no known problem found, though the command ended with exit status 3" in done.out
+    assert "no go command was seen, and the command ended with exit status 3" in done.out

@@ -202,8 +202,8 @@ def test_what_is_readable_of_a_newer_schema_is_there_for_who_asks() -> None:
         (b"\x7fELF" + bytes(1000), "is not a recording of gotrace"),
         (packed(b""), "is empty"),
         (packed(b"hello"), "is not a recording of gotrace"),
-        (packed(HEADER_LINE)[:7], "cannot be read: its compressed data are cut off"),
-        (lines.ZSTD_MAGIC + b"\xff" * 100, "cannot be read: its compressed data are damaged"),
+        (packed(HEADER_LINE)[:7], "cannot be read at all: its compressed data are cut off"),
+        (lines.ZSTD_MAGIC + b"\xff" * 100, "cannot be read at all: its compressed data are damaged"),
     ],
 )
 def test_what_is_no_recording_is_an_error(tmp_path: Path, content: bytes, message: str) -> None:

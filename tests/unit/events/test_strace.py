@@ -52,9 +52,48 @@ def executing(path: str, *argv: str, **more: Any) -> Exec:
             "+++ lost up to 3 exec events (ring full) +++",
         ),
         (
-            Fact(ts_ns=1, pid=2, name="compiler", subject="/usr/bin/gcc", data={"target": "x86_64", "wrapper": ["a"]}),
-            '/* compiler "/usr/bin/gcc": target="x86_64" wrapper=["a"] */',
+            Fact(ts_ns=1, pid=2, name="toolchain", subject="x", data={"compilers": ["a"], "text": "b"}),
+            '/* toolchain "x": compilers=["a"] text="b" */',
         ),
+        (
+            Fact(ts_ns=1, pid=2, name="compiler", subject="/usr/bin/gcc", data={"target": "x86_64-linux-gnu"}),
+            "gcc -dumpmachine: x86_64-linux-gnu",
+        ),
+        (
+            Fact(
+                ts_ns=1,
+                pid=2,
+                name="compiler",
+                subject="/usr/bin/clang",
+                data={"target": "riscv64-linux", "arguments": ["-target", "riscv64-linux"]},
+            ),
+            "clang -target riscv64-linux -dumpmachine: riscv64-linux",
+        ),
+        (
+            Fact(
+                ts_ns=1,
+                pid=2,
+                name="gopackage",
+                subject="ex/s24",
+                data={"cgo_files": ["main.go"], "import_c": "main.go:7:8"},
+            ),
+            'go list: ex/s24: main.go is left out without cgo (import "C" at main.go:7:8)',
+        ),
+        (
+            Fact(ts_ns=1, pid=2, name="header", subject="a.h", data={"found": ["/opt/include/a.h"], "complete": True}),
+            "on the disk: a.h is /opt/include/a.h",
+        ),
+        (
+            Fact(
+                ts_ns=1,
+                pid=2,
+                name="library",
+                subject="foo",
+                data={"found": [{"path": "/a/libfoo.so.1", "kind": "versioned so", "machine": "x86_64"}]},
+            ),
+            "on the disk: /a/libfoo.so.1 (versioned so, for x86_64)",
+        ),
+        (Fact(ts_ns=1, pid=2, name="library", subject="foo", data={"found": 7}), '/* library "foo": found=7 */'),
     ],
 )
 def test_an_event_in_one_line(event: Event, line: str) -> None:

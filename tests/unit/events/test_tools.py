@@ -135,6 +135,7 @@ def test_a_path_alone_tells_most_roles(path: str, role: Role) -> None:
         # test binaries
         ("/home/me/x.test", ["x.test", "-test.timeout=10m0s"], Role.TEST_BINARY),
         ("/home/me/mytests", ["mytests", "-test.v=true"], Role.TEST_BINARY),
+        ("/usr/bin/printf", ["printf", *["x"] * 5000, "-test.v"], Role.OTHER),
         ("/usr/bin/qemu-aarch64", ["qemu-aarch64", "/tmp/go-build1/b001/x.test", "-test.v"], Role.TEST_BINARY),
         # an empty argument vector
         ("/usr/bin/gcc", [], Role.CC),

@@ -177,3 +177,9 @@ def test_a_name_of_any_length_can_be_written(tmp_path: Path) -> None:
     path = tmp_path / ("x" * 255)
     write_recording(path, Header(), NEWER)
     assert read_recording(path).events == NEWER
+
+
+def test_a_folder_in_which_no_file_can_be_made_is_not_advised_to_be_made() -> None:
+    with pytest.raises(RecordingError) as raised:
+        write_recording(Path("/proc/x.gotrace"), Header(), NEWER)
+    assert raised.value.remedy == "No file can be made in this folder; choose another."

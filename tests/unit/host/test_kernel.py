@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from pathlib import Path
 
 import pytest
@@ -69,13 +68,21 @@ def test_a_package_that_is_merely_called_bcc_is_not_bcc(monkeypatch: pytest.Monk
     for folder in (lattice, real):
         (folder / "bcc").mkdir(parents=True)
         (folder / "bcc" / "__init__.py").touch()
-    monkeypatch.setattr(kernel, "_BCC_FOLDERS", (str(lattice),))
+    monkeypatch.setattr(kernel, "_BCC_FOLDERS", (str(lattice), str(real)))
     monkeypatch.setattr(kernel, "_BCC_PATTERNS", ())
-    monkeypatch.setattr(sys, "path", [])
     assert bcc_location() is None
     (real / "bcc" / "libbcc.py").touch()
-    monkeypatch.setattr(sys, "path", [str(real)])
     assert bcc_location() == real / "bcc"
+
+
+def test_bcc_is_not_taken_from_where_python_looks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Root imports what is found, and `python -m gotrace` has the current folder in sys.path."""
+    (tmp_path / "bcc").mkdir()
+    (tmp_path / "bcc" / "libbcc.py").touch()
+    monkeypatch.setattr(kernel, "_BCC_FOLDERS", ())
+    monkeypatch.setattr(kernel, "_BCC_PATTERNS", ())
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert bcc_location() is None
 
 
 def test_what_needs_privileges_is_unknown_without_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -87,3 +94,12 @@ def test_what_needs_privileges_is_unknown_without_them(monkeypatch: pytest.Monke
     assert checks["ring buffer"].ok is None
     assert checks["privileges"].ok is False
     assert checks["privileges"].remedy
+
+
+def test_that_sudo_is_installed_says_not_that_it_may_be_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(kernel, "_STATUS", tmp_path / "missing")
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    (check,) = (check for check in kernel.checks() if check.name == "privileges")
+    assert check.ok is None
+    assert "not known" in check.detail
+    assert check.remedy == "gotrace build --sudo -- COMMAND"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from gotrace.events.model import Exec, Exit, Fact, Lost
+from gotrace.events.model import Exec, Exit, Fact, Lost, Output
 from gotrace.events.recording import Header
 from gotrace.events.tools import Role
 from gotrace.rules.finding import Diagnosis, Evidence, Finding, Fix, NotEvaluated, Severity
+from gotrace.rules.steps import span_key
 from gotrace.trace.model import Build, BuildTarget, Process, Span, Trace
 
 S = 1_000_000_000
@@ -46,7 +47,10 @@ def trace(*, failed: bool) -> Trace:
     gcc = span(gcc_argv, Role.CC, 102, start=2.5, end=3.0, status=status, package="runtime/cgo", parent=go)
     assembler = span(("as", "--64"), Role.AS, 103, start=2.6, end=2.9, status=status, parent=gcc)
     spans = [go, compile_runtime, gcc, assembler]
-    if not failed:
+    if failed:
+        said = "gcc_arm64.S: Assembler messages:\ngcc_arm64.S:30: Error: no such instruction: `stp x29,x30'\n"
+        assembler.output.append(Output(ts_ns=int(2.8 * S), pid=103, text=said))
+    else:
         spans.append(span((f"{tools}/link",), Role.LINK, 104, start=3.0, end=3.2, parent=go))
     host = {"machine": "x86_64", "kernel": "6.1.0", "distribution": "debian", "distribution_version": "12", "libc": ""}
     made = Trace(Header(version="0.1.0", argv=argv, cwd="/home/ada/hello", source="ebpf", host=host), events=4321)
@@ -78,7 +82,9 @@ def wrong_compiler(of: Trace) -> Diagnosis:
         "gcc builds for x86_64-linux-gnu, but this build is for linux/arm64.",
         gcc,
         [
-            Evidence(2 * S, 102, 'execve("/usr/bin/gcc", ["gcc", "-I", "/tmp/go-build1/b001/", ...]) = 0', "exec"),
+            Evidence(
+                int(2.5 * S), 102, 'execve("/usr/bin/gcc", ["gcc", "-I", "/tmp/go-build1/b001/", ...]) = 0', "exec"
+            ),
             Evidence(
                 3 * S,
                 103,
@@ -93,6 +99,7 @@ def wrong_compiler(of: Trace) -> Diagnosis:
             ),
             Fix("Build without cgo, if the program can do without it."),
         ],
+        explains=frozenset({span_key(gcc), span_key(assembler)}),
         consequences=[consequence],
     )
     undecided = NotEvaluated("GT107", "cgo-disabled", "the capture did not observe what the tools say about themselves")

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gotrace.reports.escape import safe_block, safe_line
+from gotrace.reports.escape import safe_block, safe_json, safe_line
 
 
 @pytest.mark.parametrize(
@@ -35,3 +37,16 @@ def test_a_line_is_one_printable_line(text: str) -> None:
     assert len(safe_line(text).splitlines()) <= 1
     safe_line(text).encode()
     assert safe_line(safe_line(text)) == safe_line(text)
+
+
+@pytest.mark.parametrize("start", ["##[error]", "##vso[task.setvariable]", "##teamcity[message]"])
+def test_nothing_in_a_line_is_a_command_to_a_ci(start: str) -> None:
+    assert safe_line(f"a {start} b") == f"a #\\x23{start[2:]} b"
+    assert safe_block(f"a\n{start}") == f"a\n#\\x23{start[2:]}"
+    document = json.dumps({"text": f"a {start}"})
+    assert start not in safe_json(document)
+    assert json.loads(safe_json(document)) == json.loads(document)
+
+
+def test_headings_stay() -> None:
+    assert safe_line("## title [x]") == "## title [x]"

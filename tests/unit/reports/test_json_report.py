@@ -56,7 +56,7 @@ def test_a_failing_build() -> None:
         "signal": None,
     }
     assert finding["evidence"][0] == {
-        "ts_ns": 2_000_000_000,
+        "ts_ns": 2_500_000_000,
         "pid": 102,
         "text": 'execve("/usr/bin/gcc", ["gcc", "-I", "/tmp/go-build1/b001/", ...]) = 0',
         "event": "exec",
@@ -74,6 +74,23 @@ def test_a_clean_build() -> None:
     document = report(trace(failed=False), Diagnosis())
     assert document["command"]["exit"] == 0
     assert (document["findings"], document["not_evaluated"], document["degraded"], document["lost"]) == ([], [], [], [])
+
+
+def test_what_no_finding_accounts_for_is_told_with_its_own_words() -> None:
+    made = trace(failed=True)
+    assert report(made, wrong_compiler(made))["unexplained"] == []
+    (step,) = report(made, Diagnosis())["unexplained"]
+    assert (step["process"]["pid"], step["process"]["role"]) == (103, "as")
+    assert step["text"] == "gcc_arm64.S:30: Error: no such instruction: `stp x29,x30'"
+
+
+def test_a_failed_build_counts_whatever_the_command_made_of_it() -> None:
+    made = trace(failed=True)
+    made.facts[0].data["exit"] = 0
+    document = report(made, Diagnosis())
+    assert document["command"]["exit"] == 0
+    assert (document["counts"]["builds"], document["counts"]["failed_builds"]) == (1, 1)
+    assert report(trace(failed=False), Diagnosis())["counts"]["failed_builds"] == 0
 
 
 def test_losses_and_damage_are_never_left_out() -> None:

@@ -9,11 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.text import Text
 
-from gotrace.events.model import Exit
+from gotrace.events.model import Exit, Output
+from gotrace.events.tools import Role
 from gotrace.reports.terminal import TerminalReport
 from gotrace.rules.finding import Diagnosis, Evidence, Fix, NotEvaluated
 from gotrace.trace.model import Trace
-from tests.unit.reports.made import trace, with_losses, wrong_compiler
+from tests.unit.reports.made import span, trace, with_losses, wrong_compiler
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -46,7 +47,7 @@ def test_it_reads_as_the_golden_file(make: Callable[[], str]) -> None:
 
 
 def test_a_healthy_build_is_one_line() -> None:
-    assert healthy().count("\n") == 1
+    assert rendered(trace(failed=False), Diagnosis(), width=120).count("\n") == 1
 
 
 def test_quiet_says_nothing_about_a_clean_run_but_never_hides_a_loss() -> None:
@@ -79,8 +80,40 @@ def test_the_fix_can_be_pasted_however_narrow_the_terminal(colour: bool) -> None
 def test_a_build_from_the_cache_says_that_no_compiler_ran() -> None:
     made = trace(failed=False)
     made.spans[:] = made.spans[:1]
-    assert "all packages came from the build cache" in rendered(made, Diagnosis())
+    assert "all packages came from the build cache" in rendered(made, Diagnosis(), width=200)
     assert "build cache" not in healthy()
+
+
+def test_a_tool_is_named_beside_its_pid_unless_the_page_is_too_narrow_for_both() -> None:
+    assert "  evidence  102 gcc  execve(" in failing()
+    assert "            103 as   write(" in failing()
+    made = trace(failed=True)
+    assert "  evidence  102  execve(" in rendered(made, wrong_compiler(made), width=40)
+
+
+def test_a_failed_step_that_no_finding_covers_is_told_with_its_own_words() -> None:
+    made = trace(failed=True)
+    diagnosis = wrong_compiler(made)
+    assert "explained by no rule" not in rendered(made, diagnosis)
+    link = span(("/usr/bin/ld",), Role.LD, 105, start=3.0, end=3.1, status=1, package="ex/b", parent=made.spans[0])
+    link.output.append(
+        Output(ts_ns=1, pid=105, text="ld: x.o: in function `a':\nx.c:3: undefined reference to \x1b[31mb")
+    )
+    made.spans.append(link)
+    lines = rendered(made, diagnosis).splitlines()
+    at = lines.index("1 failed step is explained by no rule:")
+    assert lines[at + 1 : at + 3] == [
+        "  ld, pid 105, for ex/b: exit status 1",
+        "    x.c:3: undefined reference to \\x1b[31mb",
+    ]
+
+
+@pytest.mark.parametrize("width", [40, 52, 60])
+def test_on_a_narrow_terminal_only_what_is_to_be_pasted_is_longer(width: int) -> None:
+    made = with_losses(trace(failed=True))
+    for diagnosis in (wrong_compiler(made), Diagnosis()):
+        long = [line for line in rendered(made, diagnosis, width=width).splitlines() if len(line) > width]
+        assert [line for line in long if not line.startswith("    CC=aarch64-linux-gnu-gcc ")] == []
 
 
 def test_a_crash_is_named() -> None:
@@ -105,6 +138,7 @@ def test_nothing_from_the_tracee_reaches_the_terminal_raw(hostile: str, colour: 
     finding.fix.append(Fix(hostile, (hostile, hostile)))
     for one in made.spans:
         one.package = hostile
+        one.output.append(Output(ts_ns=1, pid=1, text=f"{hostile} error"))
     finding.span = made.spans[2]
     text = rendered(made, diagnosis, colour=colour)
     if colour:  # our own colours, and nothing else

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gotrace.events.text import printable
-from gotrace.reports.wording import counted, end_of, pasteable, seconds, shortened
+from gotrace.events.tools import Role
+from gotrace.reports.wording import counted, end_of, named, pasteable, seconds, shortened
+from tests.unit.reports.made import span
 
 
 @pytest.mark.parametrize(
@@ -54,3 +56,16 @@ def test_small_phrases() -> None:
         "end not seen",
     )
     assert shlex.split(pasteable(("a b", "c"))) == ["a b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("program", "role", "shown"),
+    [
+        ("/usr/bin/gcc", Role.CC, "gcc"),
+        ("x86_64-linux-gnu-ld.bfd", Role.LD, "x86_64-linux-gnu-ld.bfd"),
+        ("my-wrapper.sh", Role.CC, "my-wrapper.sh (cc)"),
+        ("clang", Role.CC, "clang (cc)"),
+    ],
+)
+def test_a_tools_role_is_said_where_its_name_does_not(program: str, role: Role, shown: str) -> None:
+    assert named(span((program,), role, 1, start=0, end=1)) == shown

@@ -133,16 +133,25 @@ def proof(finding: Finding) -> str:
     return "\n".join(evidence.text for evidence in finding.evidence)
 
 
-def missing_header(scene: Scene, header: str, package: str = "ex/hello", folders: Sequence[str] = INCLUDE) -> None:
-    """cgo's first look at a package whose preamble includes a header that is nowhere."""
+def missing_header(
+    scene: Scene,
+    header: str,
+    package: str = "ex/hello",
+    folders: Sequence[str] = INCLUDE,
+    *,
+    cc: str = "gcc -m64",
+    place: str = "/home/u/hello/a.go",
+    shows: str = "",
+) -> None:
+    """cgo's first look at a package whose preamble includes a header that is nowhere; `shows` is the line of it."""
     with (
         scene.cgo(package) as cgo,
-        scene.run(cgo, "gcc -E -dM -m64 -O2 -I . /tmp/cgo-gcc-input-1.c", 1) as gcc,
-        scene.run(gcc, "cc1 -E -quiet -imultiarch x86_64-linux-gnu /tmp/cgo-gcc-input-1.c", 1) as cc1,
+        scene.run(cgo, f"{cc} -E -dM -O2 -I . /tmp/cgo-gcc-input-1.c", 1) as gcc,
+        scene.run(gcc, f"{GCC_CROSS}/cc1 -E -quiet x.c" if cc.startswith("aarch64") else CC1, 1) as cc1,
     ):
         finds_stdc_predef(scene, cc1)
         scene.searches(cc1, header, [f"{WORK}/b001", ".", *folders], "openat")
-        scene.story.writes(cc1, f"/home/u/hello/a.go:3:11: fatal error: {header}: No such file or directory\n")
+        scene.story.writes(cc1, f"{place}:3:11: fatal error: {header}: No such file or directory\n{shows}\n")
 
 
 def finds_stdc_predef(scene: Scene, cc1: int) -> None:

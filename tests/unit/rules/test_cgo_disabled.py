@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from gotrace.rules.engine import diagnose, unexplained
 from tests.unit.rules.scenes import PATH, Scene, healthy, lines, proof
 
 EXCLUDED = "package ex/s24: build constraints exclude all Go files in /home/u/hello\n"
@@ -20,13 +21,13 @@ def test_a_cross_build_turns_cgo_off_and_fails() -> None:
     assert finding.severity == "error"
     assert finding.message == (
         "cgo is off by default in a build for linux/arm64 on linux/amd64, and CGO_ENABLED is not set, so no Go file of "
-        'ex/s24 was left to build (import "C" at main.go:7:8).'
+        'ex/s24 (import "C" at main.go:7:8) was left to build.'
     )
     assert lines(finding) == [
         "env CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc go build .",
         "apt-get install -y gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
-        "env CGO_ENABLED=0 GOARCH=arm64 go build .",
     ]
+    assert finding.fix[-1].text.endswith("ex/s24 needs a Go file for that: `//go:build !cgo`.")
 
 
 def test_a_cross_build_ships_the_stub() -> None:
@@ -38,7 +39,8 @@ def test_a_cross_build_ships_the_stub() -> None:
     finding = scene.finding("cgo-disabled")
 
     assert finding.severity == "warning"
-    assert "ex/s44/storage was built without its C part" in finding.message
+    assert 'ex/s44/storage (import "C" at sqlite_cgo.go:7:8) was built without its C part' in finding.message
+    assert lines(finding)[-1] == "env CGO_ENABLED=0 GOARCH=arm64 go build ."
 
 
 def test_cc_alone_does_not_turn_cgo_on() -> None:
@@ -68,7 +70,7 @@ def test_a_missing_compiler_turns_cgo_off(status: int, others: int, severity: st
     assert lines(finding) == [
         "apt-get install -y gcc libc6-dev",
         "env CGO_ENABLED=1 go build .",
-        "env CGO_ENABLED=0 go build .",
+        *(["env CGO_ENABLED=0 go build ."] if others else []),
     ]
 
 
@@ -84,10 +86,96 @@ def test_names_that_only_the_lost_files_define() -> None:
 def test_many_packages_are_one_finding() -> None:
     scene = Scene(env={"GOARCH": "arm64"}, status=0)
     scene.go_env(GOARCH="arm64", CGO_ENABLED="0")
-    for number in range(5):
+    for number in range(15):
         scene.lost_package(f"ex/p{number}", files=["c.go"], others=1)
 
-    assert "ex/p0, ex/p1, ex/p2 and 2 more" in scene.finding("cgo-disabled").message
+    message = scene.finding("cgo-disabled").message
+    assert 'ex/p9 (import "C" at c.go:7:8) and 5 more were built without their C parts' in message
+
+
+def test_every_lost_package_is_named_and_the_one_that_was_stubbed_first() -> None:
+    scene = Scene("go build ./app ./main2", env={"GOARCH": "arm64"}, tools={"GOARCH": "arm64", "CGO_ENABLED": "0"})
+    with scene.run(1, "compile -p ex/main2 -importcfg x stub.go"):
+        pass
+    scene.story.writes(1, "package ex/app: build constraints exclude all Go files in /home/u/hello\n")
+    scene.lost_package("ex/app", files=["a.go"], others=0)
+    scene.lost_package("ex/main2", files=["c.go"], others=1)
+
+    finding = scene.finding("cgo-disabled")
+
+    assert finding.message.endswith(
+        'so ex/main2 (import "C" at c.go:7:8) was built without its C part, and no Go file of ex/app '
+        '(import "C" at a.go:7:8) was left to build.'
+    )
+    assert lines(finding)[-1].startswith("apt-get")
+    assert "ex/app needs a Go file" in finding.fix[-1].text
+
+
+def test_a_failure_that_the_loss_does_not_explain_is_not_claimed() -> None:
+    scene = Scene("go build ./b1 ./main2", env={"GOARCH": "arm64"}, tools={"GOARCH": "arm64", "CGO_ENABLED": "0"})
+    with scene.run(1, "compile -p ex/b1 -importcfg x main.go", 2) as compile_:
+        scene.story.writes(compile_, "b1/main.go:3:19: declared and not used: x\n")
+    scene.lost_package("ex/main2", files=["c.go"], others=1)
+    trace = scene.trace()
+
+    diagnosis = diagnose(trace)
+
+    assert [(found.name, found.severity) for found in diagnosis.findings] == [("cgo-disabled", "warning")]
+    assert [span.role for span in unexplained(trace, diagnosis)] == ["compile"]
+
+
+def test_a_compile_that_misses_names_is_explained() -> None:
+    scene = Scene(env={"GOARCH": "arm64"}, tools={"GOARCH": "arm64", "CGO_ENABLED": "0"})
+    with scene.run(1, "compile -p main -importcfg x main.go", 2) as compile_:
+        scene.story.writes(compile_, "./main.go:5:2: undefined: storage.Open\n")
+    scene.lost_package("ex/storage", files=["cgo.go"], others=1)
+    trace = scene.trace()
+
+    assert unexplained(trace, diagnose(trace)) == []
+
+
+def test_vet_builds_nothing() -> None:
+    scene = Scene("go vet .", env={"GOARCH": "arm64"}, tools={"GOARCH": "arm64", "CGO_ENABLED": "0"}, status=0)
+    scene.go_env(GOARCH="arm64", CGO_ENABLED="0")
+    scene.lost_package("ex/storage", files=["cgo.go"], others=1)
+
+    assert "was vetted without its C part" in scene.finding("cgo-disabled").message
+
+
+def test_a_compiler_outside_of_path_is_named() -> None:
+    scene = Scene(status=0)
+    scene.searches(1, "gcc")
+    scene.go_env(CGO_ENABLED="0")
+    scene.lost_package("ex/storage", files=["cgo.go"], others=1)
+    scene.story.fact("toolchain", compilers=[], elsewhere=["/opt/gcc-13/bin/gcc"])
+
+    finding = scene.finding("cgo-disabled")
+
+    assert "there is one at /opt/gcc-13/bin/gcc, which PATH does not have" in finding.message
+    assert lines(finding)[0] == f"env CGO_ENABLED=1 PATH={':'.join(PATH)}:/opt/gcc-13/bin go build ."
+
+
+def test_a_script_that_sets_the_target_is_the_place_for_every_fix() -> None:
+    scene = Scene("sh build.sh", status=0)
+    scene.story.forks(1, 2)
+    scene.story.execs(2, "go build -o app .", env={**scene.env, "GOARCH": "arm64"})
+    scene.story.exits(2, 0)
+    values = {"GOOS": "linux", "GOARCH": "arm64", "GOHOSTOS": "linux", "GOHOSTARCH": "amd64", "CGO_ENABLED": "0"}
+    scene.story.fact("goenv", "/usr/local/go/bin/go", values=values, written=[], pid=2)
+    scene.story.fact("gopackage", "ex/a", standard=False, cgo_files=["c.go"], import_c=None, other_files=1, pid=2)
+
+    finding = scene.finding("cgo-disabled")
+
+    assert lines(finding)[-1] == "env CGO_ENABLED=0 GOARCH=arm64 go build -o app ."
+    assert all("sh sets the variables itself" in fix.text for fix in finding.fix if "go build" in str(fix.command))
+
+
+def test_a_system_without_a_known_compiler_needs_cgo_turned_on_too() -> None:
+    scene = Scene(env={"GOOS": "darwin"}, status=0)
+    scene.go_env(GOOS="darwin", CGO_ENABLED="0")
+    scene.lost_package("ex/storage", files=["cgo.go"], others=1)
+
+    assert "Turn cgo on with CGO_ENABLED=1 and name a C compiler" in scene.finding("cgo-disabled").fix[0].text
 
 
 @pytest.mark.parametrize("status", [0, 1])

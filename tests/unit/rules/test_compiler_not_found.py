@@ -141,15 +141,82 @@ def test_an_absolute_path_that_is_not_there() -> None:
 
 
 def test_a_path_with_a_blank_needs_quotes() -> None:
-    env = {"CC": "/path with blank/gcc"}
+    env = {"CC": "/path with blank/gcc -O2"}
     scene = Scene(env=env, tools=env)
     with scene.cgo("runtime/cgo") as cgo:
         scene.story.fails(cgo, "newfstatat", ENOENT, "/path")
+    scene.story.fact("toolchain", compilers=["/path with blank/gcc"], elsewhere=[])
 
     finding = scene.finding("compiler-not-found")
 
     assert "split at its blanks" in finding.message
-    assert finding.fix[0].command == ("env", "CC='/path with blank/gcc'", "go", "build", ".")
+    assert lines(finding) == ['env CC="/path with blank/gcc" -O2 go build .']
+
+
+def test_no_quotes_are_proposed_for_a_path_that_is_nowhere() -> None:
+    env = {"CC": "/path with blank/gcc"}
+    scene = Scene(env=env, tools=env)
+    with scene.cgo("runtime/cgo") as cgo:
+        scene.story.fails(cgo, "newfstatat", ENOENT, "/path")
+    scene.story.fact("toolchain", compilers=["/usr/bin/gcc"], elsewhere=[])
+
+    finding = scene.finding("compiler-not-found")
+
+    assert "The C compiler /path (CC=/path with blank/gcc) does not exist" in finding.message
+    assert not any("quotes" in fix.text for fix in finding.fix)
+
+
+@pytest.mark.parametrize(
+    ("compilers", "words"),
+    [
+        (["/usr/bin/gcc"], "Or use gcc, which is installed."),
+        ([], "Or use gcc, once it is installed: PATH has none."),
+        (None, "Or use gcc, if that is installed."),
+    ],
+)
+def test_the_other_way_says_whether_it_is_there(compilers: list[str] | None, words: str) -> None:
+    env = {"CC": "nope"}
+    scene = Scene(env=env, tools=env)
+    with scene.cgo("runtime/cgo") as cgo:
+        scene.searches(cgo, "nope")
+    if compilers is not None:
+        scene.story.fact("toolchain", compilers=compilers, elsewhere=[])
+
+    assert words in [fix.text for fix in scene.finding("compiler-not-found").fix]
+
+
+def test_what_is_missing_is_not_its_own_remedy() -> None:
+    env = {"CC": "gcc"}
+    scene = Scene(env=env, tools=env)
+    with scene.cgo("runtime/cgo") as cgo:
+        scene.searches(cgo, "gcc")
+
+    assert not any("Or use" in fix.text for fix in scene.finding("compiler-not-found").fix)
+
+
+def test_a_value_of_go_env_w_is_taken_back_there() -> None:
+    scene = Scene(tools={"CC": "nope"})
+    with scene.cgo("runtime/cgo") as cgo:
+        scene.searches(cgo, "nope")
+    values = {"GOOS": "linux", "GOARCH": "amd64", "GOHOSTOS": "linux", "GOHOSTARCH": "amd64", "CC": "nope"}
+    scene.story.fact("goenv", "/usr/local/go/bin/go", values=values, written=["CC"], pid=1)
+
+    finding = scene.finding("compiler-not-found")
+
+    assert "(CC=nope, set by `go env -w`)" in finding.message
+    assert lines(finding)[-1] == "go env -u CC"
+
+
+def test_a_compiler_that_path_does_not_reach_is_named() -> None:
+    scene = Scene()
+    with scene.cgo("runtime/cgo") as cgo:
+        scene.searches(cgo, "gcc")
+    scene.story.fact("toolchain", compilers=[], elsewhere=["/opt/gcc-13/bin/gcc"])
+
+    finding = scene.finding("compiler-not-found")
+
+    assert "there is one at /opt/gcc-13/bin/gcc, which PATH does not have" in finding.message
+    assert lines(finding) == [f"env PATH={':'.join(PATH)}:/opt/gcc-13/bin go build ."]
 
 
 def test_a_launcher_that_is_not_installed() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from gotrace.events.facets import Facet
 from gotrace.rules.base import Rule, UndecidedError
-from gotrace.rules.engine import diagnose, folded
-from gotrace.rules.finding import Evidence, Finding, Severity
+from gotrace.rules.engine import diagnose, folded, unexplained
+from gotrace.rules.finding import Diagnosis, Evidence, Finding, Severity
+from gotrace.rules.steps import span_key
 from gotrace.trace.model import Trace
 from tests.unit.rules.scenes import EVERYTHING
 from tests.unit.trace.events_for import Story
@@ -187,3 +188,51 @@ def test_the_same_said_twice_is_one_finding() -> None:
     roots = folded([finding("a", 1, keys={"x"}), finding("a", 1, keys={"y"})], {})
 
     assert [root.explains for root in roots] == [frozenset({"x", "y"})]
+
+
+def test_a_failed_tool_that_no_finding_accounts_for_is_unexplained() -> None:
+    story = Story()
+    with story.process(1, "make all", status=2), story.process(2, "go build .", parent=1, status=1):
+        story.runs(3, "gcc -c a.c", parent=2, status=1)
+        story.runs(4, "compile -p ex/b -importcfg x b.go", parent=2, status=2)
+        with story.process(5, "cgo -objdir x -- a.go", parent=2, status=0):
+            story.runs(6, "gcc -c expected.c", parent=5, status=1)
+    seen = story.trace(observes=EVERYTHING)
+    gcc = next(span for span in seen.spans if span.process.pid == 3)
+    below = finding("below", keys={span_key(gcc)})
+    above = finding("above")
+    above.consequences.append(below)
+
+    assert [span.process.pid for span in unexplained(seen, Diagnosis())] == [3, 4]
+    assert [span.process.pid for span in unexplained(seen, Diagnosis([above]))] == [4]
+
+
+def test_a_go_command_that_failed_by_itself_is_the_failed_tool() -> None:
+    story = Story()
+    with story.process(1, "make all", status=2):
+        story.runs(2, "go build .", parent=1, status=1)
+
+    assert [span.process.pid for span in unexplained(story.trace(), Diagnosis())] == [2]
+
+
+class BlamesTheGoCommand(Finds):
+    def check(self, trace: Trace) -> Iterator[Finding]:
+        for build in trace.builds:
+            one = finding("finds")
+            one.span = build.span
+            one.message = "It broke."
+            yield one
+
+
+@pytest.mark.parametrize(
+    ("status", "severity", "message"),
+    [(0, "warning", "It broke; the command went on and succeeded."), (1, "error", "It broke.")],
+)
+def test_a_failure_that_the_command_got_over_is_a_warning(status: int, severity: str, message: str) -> None:
+    story = Story()
+    with story.process(1, "sh -c 'go build || true'", status=status):
+        story.runs(2, "go build .", parent=1, status=1)
+
+    (found,) = diagnose(story.trace(observes=EVERYTHING), [BlamesTheGoCommand]).findings
+
+    assert (found.severity, found.message) == (severity, message)

@@ -59,7 +59,40 @@ def test_a_script_that_sets_the_variable_itself_cannot_be_overridden() -> None:
         "app",
         "./cmd",
     )
-    assert fixes.rerun(trace, build, {"CXX": "x"})[-2:] == ("make", "all")
+    # All that the makefile builds would be for arm64 if these variables went in front of it.
+    assert fixes.rerun(trace, build, {"CXX": "x"})[-2:] == ("app", "./cmd")
+    assert "make sets the variables itself" in fixes.corrected(trace, build, {"CXX": "x"}, "Use x.").text
+
+
+@pytest.mark.parametrize(
+    ("compilers", "expected"),
+    [
+        (None, ["env", "apt-get"]),
+        (["/usr/bin/gcc"], ["apt-get", "env"]),
+        (["/usr/bin/gcc", "/usr/bin/aarch64-linux-gnu-gcc"], ["env"]),
+    ],
+)
+def test_what_is_installed_is_known_if_the_capture_looked(compilers: list[str] | None, expected: list[str]) -> None:
+    env = {"GOARCH": "arm64", "CGO_ENABLED": "1"}
+    scene = Scene(env=env, tools=env)
+    with scene.cgo("ex/hello"):
+        pass
+    if compilers is not None:
+        scene.story.fact("toolchain", compilers=compilers, elsewhere=[])
+
+    found = fixes.use_compiler(*traced(scene))
+
+    assert [fix.command[0] for fix in found if fix.command] == expected
+
+
+def test_a_missing_compiler_is_said_to_be_missing_on_every_system() -> None:
+    env = {"GOARCH": "arm64", "CGO_ENABLED": "1"}
+    scene = Scene(env=env, tools=env, host=ALPINE)
+    with scene.cgo("ex/hello"):
+        pass
+    scene.story.fact("toolchain", compilers=[], elsewhere=[])
+
+    assert fixes.use_compiler(*traced(scene))[0].text == "aarch64-linux-gnu-gcc is not in PATH: install it first."
 
 
 @pytest.mark.parametrize(

@@ -275,3 +275,120 @@ def test_a_build_that_is_broken_by_go_code_alone() -> None:
     scene.story.writes(1, "./main.go:3:2: declared and not used: x\n")
 
     assert scene.findings() == []
+
+
+def test_a_header_in_quotes_is_looked_for_in_the_project() -> None:
+    scene = Scene()
+    missing_header(scene, "common.h", shows='    3 | // #include "common.h"')
+    scene.story.fact("header", "common.h", found=["/usr/include/node/cppgc/common.h"], complete=True)
+
+    finding = scene.finding("missing-header")
+
+    assert lines(finding) == []
+    assert "a file of the project's own" in finding.fix[0].text
+    assert "cppgc" not in finding.message
+
+
+def test_angle_brackets_name_a_library() -> None:
+    scene = Scene()
+    missing_header(scene, "glib.h", shows="    3 | // #include <glib.h>")
+
+    assert lines(scene.finding("missing-header")) == ["apt-get install -y libglib2.0-dev"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/usr/aarch64-linux-gnu/include/foo.h",
+        "/usr/include/aarch64-linux-gnu/foo.h",
+        "/usr/include/valgrind/foo.h",
+        "/usr/include/linux/foo.h",
+    ],
+)
+def test_folders_of_other_targets_and_other_libraries_are_no_help(path: str) -> None:
+    scene = Scene()
+    missing_header(scene, "foo.h")
+    scene.story.fact("header", "foo.h", found=[path], complete=True)
+
+    finding = scene.finding("missing-header")
+
+    assert "though there is one" not in finding.message
+    assert lines(finding) == []
+
+
+def test_a_folder_of_the_cross_builds_own_target_helps() -> None:
+    settings = {"GOARCH": "arm64", "CGO_ENABLED": "1", "CC": "aarch64-linux-gnu-gcc"}
+    scene = Scene(env=settings, tools=settings)
+    missing_header(scene, "foo.h", cc="aarch64-linux-gnu-gcc")
+    scene.story.fact("header", "foo.h", found=["/usr/include/foo/foo.h", "/usr/aarch64-linux-gnu/include/foo/foo.h"])
+
+    assert "though there is one in /usr/aarch64-linux-gnu/include/foo" in scene.finding("missing-header").message
+
+
+def test_go_mod_vendor_left_the_folder_out() -> None:
+    scene = Scene(env={"GOFLAGS": "-v"})
+    place = "/home/u/app/vendor/ex/lib/lib.go"
+    missing_header(scene, "lib.h", "ex/lib", place=place, shows='    4 | // #include "lib.h"')
+
+    finding = scene.finding("missing-header")
+
+    assert "`go mod vendor` drops folders without Go files" in finding.fix[0].text
+    assert lines(finding) == ["env GOFLAGS=-v -mod=mod go build ."]
+    assert "give the header's folder a Go file" in finding.fix[1].text
+
+
+def test_a_system_header_of_a_vendored_package_needs_its_library() -> None:
+    scene = Scene()
+    place = "/home/u/app/vendor/ex/lib/lib.go"
+    missing_header(scene, "zlib.h", "ex/lib", place=place, shows="    4 | // #include <zlib.h>")
+
+    assert lines(scene.finding("missing-header")) == ["apt-get install -y zlib1g-dev"]
+
+
+HOSTS = "/usr/include/x86_64-linux-gnu"
+
+
+@pytest.mark.parametrize(
+    ("setting", "fixed", "origin"),
+    [
+        ({"CGO_CFLAGS": f"-O1 -I{HOSTS}"}, "CGO_CFLAGS=-O1", "in CGO_CFLAGS"),
+        ({"CGO_CFLAGS": f"-isystem {HOSTS}"}, "CGO_CFLAGS=", "in CGO_CFLAGS"),
+        ({"CPATH": HOSTS}, "CPATH=", "in CPATH"),
+        ({}, "", "from a #cgo line of package runtime/cgo"),
+    ],
+)
+def test_the_hosts_folder_in_a_cross_build(setting: dict[str, str], fixed: str, origin: str) -> None:
+    settings = {"GOARCH": "arm64", "CGO_ENABLED": "1", "CC": "aarch64-linux-gnu-gcc", **setting}
+    scene = Scene(env=settings, tools=settings)
+    flags = setting.get("CGO_CFLAGS", "" if "CPATH" in setting else f"-I{HOSTS}")
+    for header in ("gnu/stubs-32.h", "stdlib.h"):
+        place = f"{HOSTS}/gnu/stubs.h"
+        missing_header(scene, header, "runtime/cgo", cc=f"aarch64-linux-gnu-gcc {flags}", place=place)
+
+    finding = scene.finding("missing-header")
+
+    assert f"({origin}) brings headers for linux/amd64 into a build for linux/arm64" in finding.message
+    assert "1 more header is missing for the same reason" in finding.message
+    assert [f" {fixed} " in line for line in lines(finding)] == [True] * bool(fixed)
+    assert finding.fix[0].text.startswith("Drop ")
+
+
+def test_the_targets_own_folder_misleads_nobody() -> None:
+    settings = {"GOARCH": "arm64", "CGO_ENABLED": "1", "CC": "aarch64-linux-gnu-gcc"}
+    scene = Scene(env=settings, tools=settings)
+    own = "/usr/include/aarch64-linux-gnu"
+    missing_header(scene, "foo.h", cc=f"aarch64-linux-gnu-gcc -I{own}", place=f"{own}/x.h")
+
+    assert "brings headers" not in scene.finding("missing-header").message
+
+
+def test_many_headers_that_one_option_hides_are_one_finding() -> None:
+    scene = Scene(env={"CGO_CFLAGS": "--sysroot=/nonexist -O1"})
+    for header in ("stdlib.h", "stdio.h", "errno.h"):
+        missing_header(scene, header, "runtime/cgo", cc="gcc --sysroot=/nonexist -O1")
+
+    finding = scene.finding("missing-header")
+
+    assert "--sysroot=/nonexist (in CGO_CFLAGS) keeps the compiler from the C library's headers" in finding.message
+    assert "2 more headers are missing for the same reason (stdio.h, errno.h)" in finding.message
+    assert lines(finding) == ["env CGO_CFLAGS=-O1 go build ."]

@@ -174,6 +174,51 @@ def test_a_library_of_another_machine_given_by_its_path() -> None:
 
     assert f"The library {path} is for another machine" in finding.message
     assert finding.confidence < 1.0
+    assert proof(finding).count("file in wrong format") == 1
+
+
+@pytest.mark.parametrize("machine", [None, "x86_64", "aarch64"])
+def test_a_file_that_ld_does_not_know_is_foreign_only_if_its_header_says_so(machine: str | None) -> None:
+    scene = Scene()
+    path = "/home/u/hello/lib/libfoo.so"
+    with (
+        scene.link() as link,
+        scene.run(link, f"gcc go.o {path}", 1) as gcc,
+        scene.run(gcc, f"collect2 go.o {path}", 1) as collect2,
+        scene.run(collect2, f"/usr/bin/ld go.o {path}", 1) as ld,
+    ):
+        words = f"/usr/bin/ld:{path}: file format not recognized; treating as linker script\n"
+        scene.story.writes(ld, words)
+        scene.story.writes(ld, f"/usr/bin/ld:{path}:1: syntax error\n")
+    if machine:
+        scene.story.fact("library", path, found=[{"path": path, "kind": "so", "machine": machine}])
+
+    if machine == "aarch64":
+        assert f"{path} is for another machine (aarch64) than this link" in scene.finding("missing-library").message
+    else:
+        assert scene.findings() == []
+
+
+@pytest.mark.parametrize(
+    ("folder", "said"), [("/opt/lib", True), ("/usr/lib/x86_64-linux-gnu", False), ("/usr/local/lib", False)]
+)
+def test_a_library_where_the_loader_does_not_look_needs_more_to_run(folder: str, said: bool) -> None:
+    scene = Scene()
+    cannot_find(scene, "foo")
+    found = [{"path": f"{folder}/libfoo.so.1", "kind": "versioned so", "machine": "x86_64"}]
+    scene.story.fact("library", "foo", found=found)
+
+    text = scene.finding("missing-library").fix[0].text
+
+    assert (f"LD_LIBRARY_PATH={folder}" in text) is said
+
+
+def test_a_fact_that_found_nothing_is_no_evidence() -> None:
+    scene = Scene()
+    cannot_find(scene, "foo")
+    scene.story.fact("library", "foo", found=[])
+
+    assert "fact" not in [evidence.event for evidence in scene.finding("missing-library").evidence]
 
 
 def test_a_cross_build_needs_the_package_of_the_target() -> None:

@@ -84,3 +84,48 @@ def test_packages_of_all_architectures_are_marked() -> None:
     assert not holder.packages[0].everywhere
     (holder,) = packages.holders_of_header("CImg.h")
     assert holder.packages[0].everywhere
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["local.h", "config.h", "types.h", "common.h", "utils.h", "core.h", "version.h", "lib.h", "glib.h", "jni.h"],
+)
+def test_a_header_in_quotes_is_the_projects_own_unless_one_library_has_it_at_the_root(header: str) -> None:
+    assert packages.libraries_with_header(header, quoted=True) == []
+
+
+def test_a_header_of_one_library_may_be_in_quotes() -> None:
+    (holder,) = packages.libraries_with_header("sqlite3.h", quoted=True)
+    assert names(holder.packages) == ["libsqlite3-dev"]
+
+
+@pytest.mark.parametrize("header", ["cuda.h", "jni.h", "windows.h", "common.h", "lua.h"])
+def test_a_file_of_that_name_in_another_librarys_folder_is_no_holder(header: str) -> None:
+    assert packages.libraries_with_header(header) == []
+
+
+@pytest.mark.parametrize(
+    ("header", "library"),
+    [("glib.h", "libglib2.0-dev"), ("libxml/parser.h", "libxml2-dev"), ("event.h", "libevent-dev")],
+)
+def test_a_library_that_needs_an_option_or_is_one_of_two_is_named(header: str, library: str) -> None:
+    holders = packages.libraries_with_header(header)
+    assert library in [name for holder in holders for name in names(holder.packages)]
+
+
+@pytest.mark.parametrize(
+    ("folder", "header", "root"),
+    [
+        ("/opt/foo/include", "foo/foo.h", True),
+        ("/usr/include/glib-2.0", "glib.h", True),
+        ("/usr/include/libpng16", "png.h", True),
+        ("/usr/include/libxml2", "libxml/parser.h", True),
+        ("/usr/include/valgrind", "config.h", False),
+        ("/usr/include/node/cppgc", "common.h", False),
+        ("/usr/include/linux", "cuda.h", False),
+        ("/usr/include/hwloc", "cuda.h", False),
+        ("/usr/include/x86_64-linux-gnu/bits", "stdlib.h", False),
+    ],
+)
+def test_which_folders_are_meant_to_be_searched(folder: str, header: str, root: bool) -> None:
+    assert packages.is_include_root(folder, header) is root

@@ -7,6 +7,7 @@ import pytest
 from gotrace.rules import targets
 from gotrace.rules.targets import Platform
 from tests.unit.rules.scenes import ALPINE, CC1, GCC, Scene, healthy, lines, missing_header, proof
+from tests.unit.trace.events_for import GO_ENV
 
 ARM64 = {"GOARCH": "arm64", "CGO_ENABLED": "1"}
 CC_S = "/usr/bin/gcc -I /usr/local/go/src/runtime/cgo -fPIC -pthread -c gcc_arm64.S"
@@ -134,6 +135,73 @@ def test_many_packages_and_cxx_are_one_finding() -> None:
 
     assert "CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++" in lines(finding)[0]
     assert "g++-aarch64-linux-gnu" in lines(finding)[1]
+
+
+def test_the_cpp_compiler_is_wrong_though_cc_fits() -> None:
+    env = {**ARM64, "CC": "aarch64-linux-gnu-gcc"}
+    scene = Scene(env=env, tools=env)
+    with scene.run(1, "/usr/bin/aarch64-linux-gnu-gcc -c x.c"):
+        pass
+    with scene.run(1, "/usr/bin/g++ -c x.cc", 1) as gxx, scene.run(gxx, "as --64 x.s", 1) as assembler:
+        scene.story.writes(assembler, "x.s:3: Error: no such instruction: `stp x29'\n")
+    scene.story.fact("compiler", "/usr/bin/g++", target="x86_64-linux-gnu", family="gcc", version="12.2.0")
+    scene.story.fact("toolchain", compilers=["/usr/bin/gcc", "/usr/bin/aarch64-linux-gnu-gcc"], elsewhere=[])
+
+    finding = scene.finding("wrong-target-compiler")
+
+    assert "g++ makes code for x86_64-linux-gnu: CXX is not set" in finding.message
+    assert "chose it" not in finding.message
+    assert lines(finding) == [
+        "apt-get install -y g++-aarch64-linux-gnu libc6-dev-arm64-cross",
+        "env CGO_ENABLED=1 GOARCH=arm64 CC=aarch64-linux-gnu-gcc CXX=aarch64-linux-gnu-g++ go build .",
+    ]
+
+
+def test_a_compiler_behind_ccache() -> None:
+    env = {**ARM64, "CC": "ccache gcc"}
+    scene = Scene(env=env, tools=env)
+    with scene.run(1, "/usr/bin/ccache gcc -c gcc_arm64.S", 1) as ccache, scene.run(ccache, CC_S, 1) as gcc:
+        with scene.run(gcc, CC1):
+            pass
+        with scene.run(gcc, "as --64 x.s", 1) as assembler:
+            scene.story.writes(assembler, "gcc_arm64.S:30: Error: no such instruction: `stp x29'\n")
+
+    finding = scene.finding("wrong-target-compiler")
+
+    assert "gcc behind ccache makes code for x86_64-linux-gnu: CC=ccache gcc chose it" in finding.message
+    assert lines(finding)[0].startswith("env CGO_ENABLED=1 GOARCH=arm64 CC=ccache aarch64-linux-gnu-gcc go build")
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["gcc_arm64.S:30:2: unknown token in expression", "zig: unsupported option '-marm' for target 'x86_64'"],
+)
+def test_zig_and_the_clang_in_it_are_one_compiler(words: str) -> None:
+    env = {**ARM64, "CC": "zig cc -target x86_64-linux-musl"}
+    scene = Scene(env=env, tools=env)
+    with (
+        scene.run(1, "/opt/zig/zig cc -target x86_64-linux-musl -c gcc_arm64.S", 1) as zig,
+        scene.run(zig, "/opt/zig/zig clang -target x86_64-unknown-linux5.10.0-musl -c gcc_arm64.S", 1) as clang,
+    ):
+        scene.story.writes(clang, f"In file included from x:1:\n{words}\n")
+
+    finding = scene.finding("wrong-target-compiler")
+
+    assert "zig cc makes code for x86_64-linux-musl" in finding.message
+    assert words in proof(finding)
+
+
+def test_a_compiler_chosen_by_go_env_w() -> None:
+    scene = Scene(tools={"CC": "aarch64-linux-gnu-gcc"})
+    with scene.cgo("runtime/cgo") as cgo, scene.run(cgo, "aarch64-linux-gnu-gcc -E -dM -m64 x.c", 1) as gcc:
+        scene.story.writes(gcc, "aarch64-linux-gnu-gcc: error: unrecognized command-line option '-m64'\n")
+    values = {**GO_ENV, "CC": "aarch64-linux-gnu-gcc"}
+    scene.story.fact("goenv", "/usr/local/go/bin/go", values=values, written=["CC"], pid=1)
+
+    finding = scene.finding("wrong-target-compiler")
+
+    assert "CC=aarch64-linux-gnu-gcc, set by `go env -w`, chose it" in finding.message
+    assert lines(finding)[-1] == "go env -u CC"
 
 
 def test_a_header_of_libc_that_the_wrong_compiler_lacks_folds_under_it() -> None:

@@ -76,7 +76,7 @@ def test_a_package_main_gets_its_import_path_from_where_its_files_lie() -> None:
     with story.process(1, "go build"):
         story.runs(2, compile_, parent=1, cwd="/home/u/mini")
         story.runs(3, go126.LINK, parent=1)
-    assert [span.package for span in story.trace().spans] == [None, "main", "main"]
+    assert [span.package for span in story.trace().spans] == [None, "/home/u/mini", "/home/u/mini"]
 
     story.fact("gopackage", "ex/mini", dir="/home/u/mini")
     assert [span.package for span in story.trace().spans] == [None, "ex/mini", "ex/mini"]

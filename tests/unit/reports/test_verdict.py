@@ -1,0 +1,131 @@
+"""What is said where nothing was found: never more than the recording shows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from gotrace.events.model import Exit, Lost, Output
+from gotrace.events.tools import Role
+from gotrace.reports.verdict import not_known, remark, verdict
+from gotrace.rules.finding import Diagnosis, NotEvaluated
+from gotrace.trace.model import Build, BuildTarget, Trace
+from tests.unit.reports.made import S, span, trace
+
+
+def from_cache() -> Trace:
+    """A build that succeeded and compiled nothing."""
+    made = trace(failed=False)
+    made.spans[:] = made.spans[:1]
+    return made
+
+
+def damaged(made: Trace) -> None:
+    made.damage = "it is cut off inside line 7"
+
+
+def lossy(made: Trace) -> None:
+    made.lost.append(Lost(ts_ns=S, pid=0, what="exec", count=1, reason="the ring was full"))
+
+
+def endless(made: Trace) -> None:
+    made.facts.clear()
+    assert made.root is not None
+    made.root.exit = made.spans[0].exit = None
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (damaged, "gotrace: cannot be judged: the recording is damaged: "),
+        (endless, "gotrace: cannot be judged: the recording ends before the command did: "),
+        (lossy, "gotrace: cannot be judged wholly: events were lost: "),
+    ],
+)
+def test_what_is_not_whole_is_no_success(harm: Callable[[Trace], None], said: str) -> None:
+    assert verdict(from_cache(), Diagnosis()).startswith("gotrace: no problem found: ")
+    assert "came from the build cache" in remark(from_cache())
+    made = from_cache()
+    harm(made)
+    assert verdict(made, Diagnosis()).startswith(said)
+    assert remark(made) == ""
+
+
+def test_of_a_damaged_recording_the_failure_is_told_all_the_same() -> None:
+    made = trace(failed=True)
+    damaged(made)
+    said = "cannot be judged: the recording is damaged, and the command ended with exit status 1"
+    assert said in verdict(made, Diagnosis())
+
+
+def test_nothing_but_a_header_proves_nothing() -> None:
+    empty = Trace(trace(failed=False).header)
+    said = "cannot be judged: the recording ends before the command did: 0 processes; what came after is not known"
+    assert verdict(empty, Diagnosis()) == f"gotrace: {said}"
+    assert remark(empty) == ""
+
+
+@pytest.mark.parametrize(
+    ("status", "killed_by", "how"),
+    [(1, None, "a go build in it ended with exit status 1"), (None, 9, "a go build in it was killed by SIGKILL")],
+)
+def test_a_failed_build_is_told_though_the_command_succeeded(
+    status: int | None, killed_by: int | None, how: str
+) -> None:
+    made = trace(failed=True)
+    made.facts[0].data["exit"] = 0
+    made.spans[0].exit = Exit(ts_ns=S, pid=100, status=status, signal=killed_by)
+    assert verdict(made, Diagnosis()).startswith(f"gotrace: no known problem found, though {how}: ")
+
+
+def test_several_failed_builds_are_counted_one_within_another_once() -> None:
+    made = trace(failed=True)
+    made.facts[0].data["exit"] = 0
+    inner = span(("go", "build"), Role.GO, 200, start=1, end=2, status=1, parent=made.spans[0])
+    made.builds.append(Build(inner, "build", (), (), BuildTarget()))
+    assert "though a go build in it ended with exit status 1" in verdict(made, Diagnosis())
+    other = span(("go", "vet"), Role.GO, 201, start=1, end=2, status=1)
+    made.builds.append(Build(other, "vet", (), (), BuildTarget()))
+    assert "though 2 go commands in it failed" in verdict(made, Diagnosis())
+
+
+def test_a_package_whose_compile_failed_was_not_compiled() -> None:
+    made = trace(failed=True)
+    assert "1 package compiled" in verdict(made, Diagnosis())
+    made.spans[1].exit = Exit(ts_ns=S, pid=101, status=2)
+    assert "0 packages compiled" in verdict(made, Diagnosis())
+
+
+def test_where_no_go_command_ran_that_is_said() -> None:
+    made = trace(failed=False)
+    made.spans[:] = [span(("docker", "build", "."), Role.OTHER, 100, start=0, end=3)]
+    made.builds.clear()
+    assert verdict(made, Diagnosis()).startswith("gotrace: no go command was seen: ")
+    assert "docker" in remark(made)
+
+
+@pytest.mark.parametrize(
+    ("subcommand", "flags", "says"),
+    [
+        ("vet", (), ""),
+        ("test", (), ""),
+        ("build", ("-n",), ""),
+        ("build", (), 'go: warning: "./..." matched no packages\n'),
+    ],
+)
+def test_only_a_build_of_something_is_said_to_come_from_the_cache(
+    subcommand: str, flags: tuple[str, ...], says: str
+) -> None:
+    made = from_cache()
+    made.builds[:] = [Build(made.spans[0], subcommand, flags, (), BuildTarget())]
+    made.spans[0].output.append(Output(ts_ns=1, pid=100, text=says))
+    assert remark(made) == ""
+
+
+def test_rules_with_the_same_reason_share_a_line() -> None:
+    undecided = [NotEvaluated("GT101", "a", "no"), NotEvaluated("GT102", "b", "why"), NotEvaluated("GT103", "c", "no")]
+    assert list(not_known(trace(failed=False), Diagnosis(not_evaluated=undecided))) == [
+        ("not evaluated", "GT101 a, GT103 c: no"),
+        ("not evaluated", "GT102 b: why"),
+    ]
