@@ -34,8 +34,8 @@ class Live:
 
     def _follow(self, event: Event) -> None:
         if isinstance(event, Fork):
-            # The child may have executed something before its parent's fork was read: then that is what it is.
-            self._is_tool.setdefault(event.child_pid, self._is_tool.get(event.pid, False))
+            # Not setdefault: the pid may be one whose last exit was lost.
+            self._is_tool[event.child_pid] = self._is_tool.get(event.pid, False)
         elif isinstance(event, Exec) and not event.error:
             self._is_tool[event.pid] = is_tool(role_of(event.path, event.argv))
         elif isinstance(event, Exit):

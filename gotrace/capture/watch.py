@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gotrace.capture.live import Live
+from gotrace.capture.masks import mask_event
 from gotrace.capture.signals import state
 from gotrace.capture.spool import Spool
 from gotrace.events.model import Event, Lost
@@ -82,6 +83,8 @@ class Watch:
         for batch in self._capture.batches():
             if batch.live:
                 self._take(batch)
+            elif b"://" in batch.data:  # git looks for a folder named as the URL, which may hold a password
+                self._spool.events([mask_event(event) for event in self._capture.decode(batch)])
             else:
                 self._spool.raw(batch.data)
 

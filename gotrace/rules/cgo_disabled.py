@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -14,6 +15,7 @@ from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.trace.model import Build, Span, Trace
 
 _BUILDING = frozenset({"build", "install", "test", "run", "vet"})
+_UNDEFINED = re.compile(r"undefined: (?:(?P<of>\w+)\.)?\w+")
 _NAMED = 10
 """So many packages are named; more are counted."""
 
@@ -59,7 +61,8 @@ class CgoDisabled(Rule):
             if not _may_be_off(build):
                 continue
             undecided = undecided or _unanswered(trace, build)
-            lost = list(_lost_packages(trace, build)) if build.target.cgo_enabled is False else []
+            seen = build.span.exec.env is not None
+            lost = list(_lost_packages(trace, build)) if seen and build.target.cgo_enabled is False else []
             if lost:
                 yield self._finding(trace, build, lost)
         if undecided:
@@ -69,7 +72,7 @@ class CgoDisabled(Rule):
         lookup = None if targets.crosses(trace, build) else _compiler_lookup(build)
         stubbed = [fact for fact in lost if _was_stubbed(build, fact)]
         excluded = [fact for fact in lost if not fact.data.get("other_files") and fact not in stubbed]
-        undefined = _misses_names(build)
+        undefined = _misses_names(build, lost)
         broke = build.failed and bool(excluded or undefined)
         ordered = [*stubbed, *excluded, *(fact for fact in lost if fact not in stubbed and fact not in excluded)]
         events: list[Event | None] = [build.span.exec]
@@ -105,7 +108,9 @@ def _may_be_off(build: Build) -> bool:
 
 
 def _unanswered(trace: Trace, build: Build) -> str:
-    """Why it is not known which packages this build lost, if a question to the go command failed."""
+    """Why it is not known whether this build lost packages: its settings were not seen, or a question to go failed."""
+    if build.span.exec.env is None:
+        return "the environment of the go command is not known, so CGO_ENABLED may have been set there"
     wanted = {"gopackage"} if build.target.cgo_enabled is False else {"goenv", "gopackage"}
     pid = build.span.process.pid
     for fact in trace.facts_of("probe_failed"):
@@ -137,13 +142,36 @@ def _was_stubbed(build: Build, fact: Fact) -> bool:
     )
 
 
-def _misses_names(build: Build) -> list[Span]:
-    """The runs that failed for want of what another file would have defined."""
-    return [span for span in (*build.spans, build.span) if span.role in (Role.COMPILE, Role.GO) and _undefined(span)]
+def _misses_names(build: Build, lost: list[Fact]) -> list[Span]:
+    """The runs that failed for want of what a lost file would have defined.
+
+    The compiler writes to its stdout; what it says comes from the go command, below a line `# PACKAGE`.
+    """
+    told = _by_package(build.span.stderr)
+    failed = [span for span in build.spans if span.role in (Role.COMPILE, Role.VET) and span.failed]
+    texts = {id(s): s.stderr + (told.get(s.package, "") if s.package else build.span.stderr) for s in failed}
+    found = [span for span in failed if _lacks_a_lost_name(texts[id(span)], span.package, lost)]
+    if not failed and build.failed and any(_lacks_a_lost_name(told[package], package, lost) for package in told):
+        return [build.span]
+    return found
 
 
-def _undefined(span: Span) -> bool:
-    return span.failed and "undefined:" in span.stderr
+def _by_package(text: str) -> dict[str, str]:
+    """The go command's messages by the package they are about; those without one under an empty name."""
+    sections: dict[str, str] = {}
+    package = ""
+    for line in text.splitlines(keepends=True):
+        if line.startswith("# "):
+            package = line[2:].split()[0] if line[2:].strip() else ""
+        sections[package] = sections.get(package, "") + line
+    return sections
+
+
+def _lacks_a_lost_name(text: str, package: str | None, lost: list[Fact]) -> bool:
+    """`undefined: storage.Open` for a package storage that lost files, `undefined: open` within such a package."""
+    names = [found["of"] for found in _UNDEFINED.finditer(text)]
+    own = any(fact.subject == package for fact in lost)
+    return any(own if of is None else any(of in fact.subject for fact in lost) for of in names)
 
 
 def _why_off(trace: Trace, build: Build, lookup: lookups.LookUp | None) -> str:

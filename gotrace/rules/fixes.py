@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 
 from gotrace.events.quoted import split_quoted
-from gotrace.events.tools import LAUNCHERS
+from gotrace.events.tools import LAUNCHERS, Role
 from gotrace.rules import packages, targets, toolchains
 from gotrace.rules.finding import Fix
 from gotrace.trace.model import Build, Span, Trace
@@ -60,7 +60,9 @@ def in_script(trace: Trace, build: Build, settings: Iterable[str]) -> bool:
 def corrected(trace: Trace, build: Build, settings: Mapping[str, str], text: str) -> Fix:
     """A fix by other settings; `text` is a sentence. A script that sets variables itself is named as the place."""
     if in_script(trace, build, settings):
-        script = trace.header.argv[0] if trace.header.argv else "the command"
+        root = _root_span(trace)
+        known = trace.header.argv and root is not None and root.role is not Role.GO
+        script = trace.header.argv[0] if known else "the program that runs this go command"
         text = f"{text.removesuffix('.')}; {script} sets the variables itself: change them there."
     return Fix(text, rerun(trace, build, settings))
 
@@ -135,7 +137,10 @@ def use_compiler(trace: Trace, build: Build) -> list[Fix]:
     launcher = launcher_of(build)
     settings = {"CC": f"{launcher}{toolchain.cc}"} | ({"CXX": f"{launcher}{toolchain.cxx}"} if with_cxx else {})
     build_fix = corrected(
-        trace, build, settings | _target_settings(trace, build), f"Build with the compiler{'s' if with_cxx else ''} for {wanted}."
+        trace,
+        build,
+        settings | _target_settings(trace, build),
+        f"Build with the compiler{'s' if with_cxx else ''} for {wanted}.",
     )
     packages_of = {toolchain.cc: toolchain.c_packages} | ({toolchain.cxx: toolchain.cxx_packages} if with_cxx else {})
     there = {name: toolchains.has(trace, name) for name in packages_of}

@@ -14,6 +14,9 @@ from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.rules.missing_target_headers import lacks_target_headers
 from gotrace.trace.model import Trace
 
+_NAMED = 3
+"""So many headers that are missing for one reason are named besides the first; more are counted."""
+
 
 class MissingHeader(Rule):
     """A C header is in none of the folders that the compiler searched.
@@ -29,7 +32,8 @@ class MissingHeader(Rule):
     --------------
     The library's development package is not installed (the library alone has no headers), or its headers lie in a
     folder of their own that needs -I or pkg-config, or the header belongs to the Go module itself and did not travel
-    with it: `go mod vendor` leaves out folders without Go files.
+    with it: `go mod vendor` leaves out folders without Go files. An option may lead astray too: in a cross build
+    -I/usr/include/x86_64-linux-gnu brings the host's headers, and --sysroot hides those of the C library.
 
     How to fix it
     -------------
@@ -68,10 +72,7 @@ class MissingHeader(Rule):
                 continue
             seen[place], alike[place] = self._finding(trace, missing, package, keys), [missing.name]
         for place, finding in seen.items():
-            more = len(alike[place]) - 1
-            if more:
-                others = f"{more} more header{'s are' if more > 1 else ' is'} missing for the same reason"
-                finding.message = f"{finding.message.removesuffix('.')}; {others} ({', '.join(alike[place][1:4])}{', ...' if more > 3 else ''})."
+            finding.message += _and_more(alike[place][1:])
             yield finding
 
     def _finding(
@@ -92,7 +93,7 @@ class MissingHeader(Rule):
             code=self.code,
             name=self.name,
             severity=self.severity,
-            message=message + ".",
+            message=message,
             span=missing.compiler,
             evidence=evidence.of(
                 *evidence.sample(missing.calls),
@@ -109,6 +110,15 @@ class MissingHeader(Rule):
 
 def _fact_of(trace: Trace, name: str) -> Fact | None:
     return next((fact for fact in trace.facts_of("header") if fact.subject == name), None)
+
+
+def _and_more(names: list[str]) -> str:
+    """The end of a message: headers that are missing for the same reason."""
+    if not names:
+        return "."
+    listed = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+    many = f"{len(names)} more headers are" if len(names) > 1 else "1 more header is"
+    return f"; {many} missing for the same reason ({listed})."
 
 
 def _misleading(trace: Trace, missing: includes.MissingHeader) -> search_path.Misleading | None:
@@ -130,7 +140,9 @@ def _cause(trace: Trace, missing: includes.MissingHeader) -> str:
     misleading = _misleading(trace, missing)
     if misleading is not None:
         return misleading.option
-    return "the C library" if packages.is_libc_header(missing.name) else missing.name
+    if packages.is_libc_header(missing.name):
+        return packages.holders_of_header(missing.name)[0].packages[0].name
+    return missing.name
 
 
 def _elsewhere(trace: Trace, missing: includes.MissingHeader) -> list[str]:
@@ -190,7 +202,8 @@ def _drop(trace: Trace, missing: includes.MissingHeader, misleading: search_path
     build = missing.compiler.build
     if misleading.variable is None or build is None:
         return Fix(f"Drop {misleading.option}, which came {misleading.origin}.")
-    text = f"Drop {misleading.option} from {misleading.variable}."
+    instead = ", or name a root that has the C library's headers" if misleading.option.startswith("--sysroot") else ""
+    text = f"Drop {misleading.option} from {misleading.variable}{instead}."
     return fixes.corrected(trace, build, {misleading.variable: misleading.without}, text)
 
 

@@ -42,6 +42,7 @@ class OrdinaryUser:
             "USER": self.name,
             "LOGNAME": self.name,
             "SHELL": "/bin/sh",
+            "TMPDIR": str(self.home),  # what a killed gotrace leaves goes away with it
             "LC_ALL": "C.UTF-8",
             "GOENV": "off",
             "GOTOOLCHAIN": "local",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from gotrace.rules.engine import diagnose, unexplained
 from tests.unit.rules.scenes import PATH, Scene, healthy, lines, proof
@@ -124,14 +125,30 @@ def test_a_failure_that_the_loss_does_not_explain_is_not_claimed() -> None:
     assert [span.role for span in unexplained(trace, diagnosis)] == ["compile"]
 
 
-def test_a_compile_that_misses_names_is_explained() -> None:
+@pytest.mark.parametrize(
+    ("package", "words", "severity", "left"),
+    [
+        ("main", "./main.go:5:2: undefined: storage.Open", "error", []),
+        ("ex/storage", "./o.go:5:2: undefined: open", "error", []),
+        ("ex/b1", "b1/main.go:3:23: undefined: nothing", "warning", ["compile"]),
+        ("ex/b1", "b1/main.go:3:23: undefined: strings.Nothing", "warning", ["compile"]),
+    ],
+)
+def test_a_compile_is_explained_if_it_misses_what_was_lost(
+    package: str, words: str, severity: str, left: list[str]
+) -> None:
+    """As go 1.26 does it: the compiler writes to stdout, the go command tells it below the package's name."""
     scene = Scene(env={"GOARCH": "arm64"}, tools={"GOARCH": "arm64", "CGO_ENABLED": "0"})
-    with scene.run(1, "compile -p main -importcfg x main.go", 2) as compile_:
-        scene.story.writes(compile_, "./main.go:5:2: undefined: storage.Open\n")
+    with scene.run(1, f"compile -p {package} -importcfg x main.go", 2):
+        pass
+    scene.story.writes(1, f"# {package}\n{words}\n")
     scene.lost_package("ex/storage", files=["cgo.go"], others=1)
     trace = scene.trace()
 
-    assert unexplained(trace, diagnose(trace)) == []
+    diagnosis = diagnose(trace)
+
+    assert [found.severity for found in diagnosis.findings] == [severity]
+    assert [span.role for span in unexplained(trace, diagnosis)] == left
 
 
 def test_vet_builds_nothing() -> None:
@@ -256,3 +273,17 @@ def test_the_fix_is_silent() -> None:
     healthy(scene)
 
     assert scene.findings() == []
+
+
+def test_a_go_command_whose_environment_is_not_known_is_not_judged() -> None:
+    scene = Scene(env={"GOARCH": "arm64"})
+    scene.go_env(GOARCH="arm64", CGO_ENABLED="0")
+    scene.lost_package("ex/s24", files=["main.go"], others=0)
+    trace = scene.trace()
+    for span in trace.spans:
+        span.exec = replace(span.exec, env=None)
+
+    diagnosis = diagnose(trace)
+
+    assert diagnosis.findings == []
+    assert "CGO_ENABLED may have been set there" in next(n for n in diagnosis.not_evaluated if n.code == "GT104").reason

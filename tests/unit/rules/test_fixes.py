@@ -144,3 +144,20 @@ def test_a_package_of_all_architectures_has_no_architecture() -> None:
     assert same is not None
     assert "apt-get install -y liba-dev:arm64" in str(foreign.command)
     assert same.command == ("apt-get", "install", "-y", "libb-dev")
+
+
+def test_a_go_command_that_a_test_runs_is_changed_there() -> None:
+    scene = Scene("go test .", status=0)
+    scene.story.forks(1, 2)
+    scene.story.execs(2, "/tmp/go-build1/b001/a.test -test.v", env=scene.env)
+    scene.story.forks(2, 3)
+    scene.story.execs(3, "go build .", env={**scene.env, "CC": "nope"})
+    scene.story.exits(3, 1)
+    scene.story.exits(2, 0)
+    trace = scene.trace()
+    build = next(build for build in trace.builds if build.span.process.pid == 3)
+
+    fix = fixes.corrected(trace, build, {"CC": "gcc"}, "Use gcc.")
+
+    assert fix.text == "Use gcc; the program that runs this go command sets the variables itself: change them there."
+    assert fix.command == ("env", "CC=gcc", "go", "build", ".")
