@@ -12,6 +12,7 @@ from pathlib import Path
 from gotrace.capture.prctl import PR_SET_DUMPABLE, prctl
 from gotrace.capture.sudo import found_only_in_users_path, removed_by_sudo
 from gotrace.errors import NotPermittedError, UsageError
+from gotrace.host.kernel import capability_mask
 
 __all__ = ["Invoker", "become", "environment", "found_only_in_users_path", "invoker", "removed_by_sudo", "user"]
 
@@ -114,7 +115,8 @@ def _check_no_way_back(who: Invoker) -> None:
     try:
         os.setresuid(0, 0, 0)
     except PermissionError:
-        if os.getresuid() == (who.uid,) * 3 and os.getresgid() == (who.gid,) * 3 and not _capabilities():
+        could_use = capability_mask(Path("/proc/self/status").read_text(), "CapPrm")
+        if os.getresuid() == (who.uid,) * 3 and os.getresgid() == (who.gid,) * 3 and not could_use:
             return
     raise NotPermittedError(
         f"could not give up root's rights for {who.name}", f"run gotrace as {who.name}, with --sudo"
@@ -132,14 +134,6 @@ def _check_own_files(who: Invoker) -> None:
         if not os.access(file, os.R_OK):
             message = f"{who.name} cannot read {file}, which gotrace needs to work as {who.name}"
             raise NotPermittedError(message, "install gotrace, and its Python, where every user can read them")
-
-
-def _capabilities() -> int:
-    """Capabilities that we could still use (CapPrm of /proc/self/status)."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapPrm:"):
-            return int(line.split()[1], 16)
-    return 0
 
 
 def environment(who: Invoker, env: Mapping[str, str]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from types import FrameType, TracebackType
 from typing import Any, Self
 
 from gotrace.capture.prctl import PR_SET_PDEATHSIG, prctl
+from gotrace.capture.procstat import descends, state
 from gotrace.capture.witness import Witness
 
 RELAYED = (
@@ -172,27 +173,3 @@ def _group(pid: int) -> int:
         return os.getpgid(pid)
     except ProcessLookupError:
         return -1
-
-
-def state(pid: int) -> str:
-    """The state letter of a process (T is stopped, Z a zombie; proc(5)), or "" where there is no such process."""
-    return _stat(pid)[0]
-
-
-def descends(pid: int, ancestor: int) -> bool:
-    """Whether `pid` is `ancestor` or one of its living descendants."""
-    while pid > 1:
-        if pid == ancestor:
-            return True
-        pid = _stat(pid)[1]
-    return False
-
-
-def _stat(pid: int) -> tuple[str, int]:
-    """State letter and parent from /proc/PID/stat; ("", 0) where there is no such process."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as stream:  # noqa: PTH123  a forked child should do as little as it can
-            letter, parent = stream.read().rpartition(b")")[2].split()[:2]
-    except (OSError, ValueError):
-        return "", 0
-    return letter.decode(), int(parent)

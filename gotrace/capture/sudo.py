@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gotrace.capture.command import search
+from gotrace.capture.procstat import parent
 
 _MATTERS = re.compile(
     r"GO(?!OGLE)[A-Z0-9_]*|CGO_\w+|PKG_CONFIG\w*|(?:LD|LIBRARY|LD_LIBRARY|COMPILER|GCC_EXEC|NIX|CCACHE)_[A-Z_]+"
@@ -46,9 +47,9 @@ def before_sudo() -> dict[str, str]:
         try:
             if (folder / "comm").read_text().strip() in _SUDO:
                 return _variables((folder / "environ").read_bytes())
-            pid = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):
+        except OSError:
             break
+        pid = parent(pid)
     return {}
 
 

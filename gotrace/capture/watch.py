@@ -8,7 +8,7 @@ from typing import Protocol
 
 from gotrace.capture.live import Live
 from gotrace.capture.masks import mask_event
-from gotrace.capture.signals import state
+from gotrace.capture.procstat import state
 from gotrace.capture.spool import Spool
 from gotrace.events.model import Event, Lost
 from gotrace.sources.base import Batch, Capture

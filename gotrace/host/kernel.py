@@ -56,17 +56,35 @@ def checks() -> list[Check]:
     ]
 
 
-def effective_capabilities(status: str) -> frozenset[str]:
-    """Which of the capabilities that matter here a process has; `status` is its /proc/PID/status (proc(5), CapEff)."""
+def may_load() -> bool:
+    """Whether this process has the capabilities to load and attach tracing programs."""
+    return may_trace(effective_capabilities(_read(_STATUS) or ""))
+
+
+def locked_down() -> bool:
+    """Whether the kernel forbids BPF programs to read its memory, whoever asks (kernel_lockdown(7))."""
+    return lockdown_mode(_read(_LOCKDOWN) or "") == "confidentiality"
+
+
+def capability_mask(status: str, field: str) -> int:
+    """One set of capabilities as a mask of bits; 0 where `status` has none.
+
+    `status` is a process's /proc/PID/status, `field` the name there: CapEff, CapPrm (proc(5)).
+    """
     for line in status.splitlines():
         name, _, value = line.partition(":")
-        if name == "CapEff":
+        if name == field:
             try:
-                mask = int(value.strip(), 16)
+                return int(value.strip(), 16)
             except ValueError:
                 break
-            return frozenset(name for name, bit in _CAPABILITIES.items() if mask >> bit & 1)
-    return frozenset()
+    return 0
+
+
+def effective_capabilities(status: str) -> frozenset[str]:
+    """Which of the capabilities that matter here a process has, by its /proc/PID/status."""
+    mask = capability_mask(status, "CapEff")
+    return frozenset(name for name, bit in _CAPABILITIES.items() if mask >> bit & 1)
 
 
 def may_trace(capabilities: Iterable[str]) -> bool:
@@ -93,6 +111,12 @@ def bcc_location() -> Path | None:
     return None
 
 
+def bcc_remedy() -> str:
+    """How BCC is installed here."""
+    command = package_command(_BCC_PACKAGES) or "install BCC's Python bindings of the distribution"
+    return f"{command} (the package named bcc on PyPI is another project)"
+
+
 def _architecture() -> Check:
     machine = os.uname().machine
     remedy = "" if machine == "x86_64" else "Record on an x86-64 machine; recordings can be read here."
@@ -112,7 +136,7 @@ def _privileges() -> Check:
 
 def _ring_buffer() -> Check:
     release = os.uname().release
-    if not may_trace(effective_capabilities(_read(_STATUS) or "")):
+    if not may_load():
         return Check(
             "ring buffer", None, f"Linux {release}; only root can try it (Linux 5.8 has it)", "sudo gotrace doctor"
         )
@@ -145,7 +169,7 @@ def _btf() -> Check:
 
 def _lockdown() -> Check:
     mode = lockdown_mode(_read(_LOCKDOWN) or "")
-    if mode != "confidentiality":
+    if not locked_down():
         return Check("kernel lockdown", True, mode)
     remedy = "Boot without lockdown=confidentiality: it forbids BPF programs to read kernel memory."
     return Check("kernel lockdown", False, mode, remedy)
@@ -155,7 +179,7 @@ def _bcc() -> Check:
     place = bcc_location()
     if place:
         return Check("BCC", True, str(place))
-    return Check("BCC", False, "not installed", package_command(_BCC_PACKAGES) or "Install BCC's Python bindings.")
+    return Check("BCC", False, "not installed", bcc_remedy())
 
 
 def _pid_namespace() -> Check:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from gotrace.events.facets import Facet
 from gotrace.events.model import Event, Fact
+from gotrace.events.quoted import split_quoted
 from gotrace.events.tools import Role
 from gotrace.rules import evidence, fixes, lookups, steps, targets, toolchains
 from gotrace.rules.base import Rule, UndecidedError
@@ -69,7 +70,7 @@ class CgoDisabled(Rule):
             raise UndecidedError(undecided)
 
     def _finding(self, trace: Trace, build: Build, lost: list[Fact]) -> Finding:
-        lookup = None if targets.crosses(trace, build) else _compiler_lookup(build)
+        lookup = None if targets.crosses(build) else _compiler_lookup(build)
         stubbed = [fact for fact in lost if _was_stubbed(build, fact)]
         excluded = [fact for fact in lost if not fact.data.get("other_files") and fact not in stubbed]
         undefined = _misses_names(build, lost)
@@ -129,8 +130,8 @@ def _lost_packages(trace: Trace, build: Build) -> Iterator[Fact]:
 
 def _compiler_lookup(build: Build) -> lookups.LookUp | None:
     """The go command's own search for the C compiler, which decided that cgo is off."""
-    name = (build.target.cc or build.env.get("CC") or "gcc").split()[0]
-    return lookups.in_vain(build.span, build, name)
+    words = split_quoted(build.target.cc or build.env.get("CC") or "")
+    return lookups.in_vain(build.span, build, words[0] if words else "gcc")
 
 
 def _was_stubbed(build: Build, fact: Fact) -> bool:
@@ -175,8 +176,8 @@ def _lacks_a_lost_name(text: str, package: str | None, lost: list[Fact]) -> bool
 
 
 def _why_off(trace: Trace, build: Build, lookup: lookups.LookUp | None) -> str:
-    if targets.crosses(trace, build):
-        here = targets.host(trace, build)
+    if targets.crosses(build):
+        here = targets.host(build)
         return f"cgo is off by default in a build for {targets.target(build)} on {here}, and CGO_ENABLED is not set"
     if lookup is not None:
         where = f"in none of the {lookup.folders} folders of PATH" if lookup.folders > 1 else "not in PATH"
@@ -211,7 +212,7 @@ def _with_position(fact: Fact) -> str:
 
 
 def _fixes(trace: Trace, build: Build, lookup: lookups.LookUp | None, lost: list[Fact]) -> list[Fix]:
-    if targets.crosses(trace, build):
+    if targets.crosses(build):
         if _has_fitting_compiler(build):
             text = "Turn cgo on as well: in a cross build a fitting CC does not do that."
             with_cgo = [fixes.corrected(trace, build, {"CGO_ENABLED": "1"}, text)]
@@ -246,6 +247,6 @@ def _without_c(trace: Trace, build: Build, lost: list[Fact]) -> Fix:
 
 def _has_fitting_compiler(build: Build) -> bool:
     """The user chose a compiler, and its name does not say that it is for another target."""
-    chosen, wanted = build.env.get("CC", ""), targets.target(build)
-    triple = targets.triple_in_name(chosen.split()[0]) if chosen.strip() else None
-    return bool(chosen.strip()) and (triple is None or wanted is None or targets.fits(triple, wanted))
+    chosen, wanted = split_quoted(build.env.get("CC", "")), targets.target(build)
+    triple = targets.triple_in_name(chosen[0]) if chosen else None
+    return bool(chosen) and (triple is None or wanted is None or targets.fits(triple, wanted))

@@ -116,8 +116,8 @@ def _candidates(build: Build, searcher: Span) -> Iterable[tuple[str, str]]:
         words = split_quoted(value) if value else []
         yield from ((variable, name) for name in (words[:1] or defaults))
     for word in searcher.argv:
-        if word.startswith("-extld=") and len(word) > len("-extld="):
-            yield "CC", split_quoted(word.partition("=")[2])[0]
+        if word.startswith("-extld="):
+            yield from (("CC", name) for name in split_quoted(word.removeprefix("-extld="))[:1])
 
 
 def _decisive(build: Build, searcher: Span, variable: str, lack: LookUp | Refused) -> bool:
@@ -150,7 +150,7 @@ def _what_is_wrong(trace: Trace, build: Build, variable: str, lack: LookUp | Ref
         return f"The {language} compiler {lack.name}{chosen} does not exist"
     places = f"none of the {lack.folders} folders" if lack.folders > 1 else "no folder"
     who = lack.searcher.role.value
-    wanted = f" for {targets.target(build)}" if targets.crosses(trace, build) else ""
+    wanted = f" for {targets.target(build)}" if targets.crosses(build) else ""
     outside = toolchains.outside_path(trace, lack.name)
     there = f"; there is one at {outside}, which PATH does not have" if outside else ""
     return (
@@ -190,7 +190,7 @@ def _fixes(trace: Trace, build: Build, variable: str, lack: LookUp | Refused) ->
     needed = targets.packages_of_command(lack.name.rpartition("/")[2])
     if outside is not None:
         found.append(fixes.widen_path(trace, build, outside, {}))
-    elif not value and targets.crosses(trace, build):
+    elif not value and targets.crosses(build):
         found += fixes.use_compiler(trace, build)
     elif needed and "/" not in lack.name:
         fix = fixes.install(trace, needed, f"Install {lack.name}")
@@ -210,7 +210,7 @@ def _in_quotes(path: str) -> str:
 
 def _without(trace: Trace, build: Build, variable: str, lack: LookUp) -> list[Fix]:
     """The way out for a value that was not meant: the compiler that this target usually has."""
-    toolchain = targets.toolchain_for(trace, build)
+    toolchain = targets.toolchain_for(build)
     if toolchain is None or variable == "FC":
         return [Fix(f"Or name another {_LANGUAGE[variable]} compiler in {variable}.")]
     usual = toolchain.cc if variable == "CC" else toolchain.cxx

@@ -100,11 +100,11 @@ def distribution(trace: Trace) -> str:
 
 
 def according_to(trace: Trace) -> str:
-    """Where a package name comes from, to be said on systems other than the one the data is of; else empty."""
+    """Where a package name comes from and of when, to be said on systems other than the one it is of; else empty."""
     version = str(trace.header.host.get("distribution_version", ""))
     if "debian" in distribution(trace) and version.partition(".")[0] == "12":
         return ""
-    return " (so the package is called in Debian 12)"
+    return f" (so the package is called in Debian 12, index of {packages.provenance().date})"
 
 
 def build_package(trace: Trace, build: Build | None, wanted: Iterable[packages.Package], why: str) -> Fix | None:
@@ -115,7 +115,7 @@ def build_package(trace: Trace, build: Build | None, wanted: Iterable[packages.P
     first = known[0]
     others = "".join(f", or {package.name}" for package in known[1:4])
     text = f"{why}: {first.name}{others}{according_to(trace)}."
-    foreign = _foreign_architecture(trace, build)
+    foreign = _foreign_architecture(build)
     if foreign is None or first.everywhere:
         return Fix(text, installs(trace, [first.name]))
     text = f"{why}: {first.name} for {foreign}{according_to(trace)}."
@@ -127,10 +127,10 @@ def use_compiler(trace: Trace, build: Build) -> list[Fix]:
 
     Where the compiler is known to be missing, its installation comes first; where it is known to be there, alone.
     """
-    toolchain = targets.toolchain_for(trace, build)
+    toolchain = targets.toolchain_for(build)
     wanted = targets.target(build)
     if toolchain is None:
-        turn_on = "Turn cgo on with CGO_ENABLED=1 and name" if targets.crosses(trace, build) else "Name"
+        turn_on = "Turn cgo on with CGO_ENABLED=1 and name" if targets.crosses(build) else "Name"
         text = f"{turn_on} a C compiler that makes code for {wanted} in CC; no package with one is known"
         return [Fix(f"{text} for this system.")]
     with_cxx = uses_cxx(build)
@@ -139,7 +139,7 @@ def use_compiler(trace: Trace, build: Build) -> list[Fix]:
     build_fix = corrected(
         trace,
         build,
-        settings | _target_settings(trace, build),
+        settings | _target_settings(build),
         f"Build with the compiler{'s' if with_cxx else ''} for {wanted}.",
     )
     packages_of = {toolchain.cc: toolchain.c_packages} | ({toolchain.cxx: toolchain.cxx_packages} if with_cxx else {})
@@ -175,9 +175,9 @@ def _given(fix: Fix | None) -> list[Fix]:
     return [] if fix is None else [fix]
 
 
-def _target_settings(trace: Trace, build: Build) -> dict[str, str]:
+def _target_settings(build: Build) -> dict[str, str]:
     """What must be said for a cross build that uses cgo: cgo is off by default there, whatever CC is."""
-    wanted, here = targets.target(build), targets.host(trace, build)
+    wanted, here = targets.target(build), targets.host(build)
     if wanted is None or here is None or wanted == here:
         return {}
     said = {"CGO_ENABLED": "1"}
@@ -222,8 +222,8 @@ def _as_root(trace: Trace) -> tuple[str, ...]:
     return () if user in (None, "root") else ("sudo",)
 
 
-def _foreign_architecture(trace: Trace, build: Build | None) -> str | None:
-    if build is None or not targets.crosses(trace, build):
+def _foreign_architecture(build: Build | None) -> str | None:
+    if build is None or not targets.crosses(build):
         return None
     platform = targets.target(build)
     return targets.debian_architecture(platform, build) if platform is not None else None

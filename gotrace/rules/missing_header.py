@@ -39,8 +39,8 @@ class MissingHeader(Rule):
     -------------
     Install the package that holds the header: `apt-get install libsqlite3-dev` for sqlite3.h. If the file is already
     there, tell the compiler: `#cgo pkg-config: NAME` or `#cgo CFLAGS: -I/folder` in the package, or
-    CGO_CFLAGS=-I/folder for one command. Package names come from data that ships with gotrace; where it knows none,
-    only the file is named.
+    CGO_CFLAGS=-I/folder for one command. Package names come from Debian 12's package index of 2026-07-11, which ships
+    with gotrace; where it knows none, only the file is named.
 
     References
     ----------
@@ -60,12 +60,12 @@ class MissingHeader(Rule):
         seen: dict[tuple[int, str], Finding] = {}
         alike: dict[tuple[int, str], list[str]] = {}
         for missing in includes.missing_headers(trace):
-            if lacks_target_headers(trace, missing):
+            if lacks_target_headers(missing):
                 continue
             keys = steps.driver_keys(missing.compiler) | {f"header:{missing.name}"}
             package = steps.package(missing.compiler)
             keys |= {f"package:{package}"} if package else set()
-            place = (id(missing.compiler.build), _cause(trace, missing))
+            place = (id(missing.compiler.build), _cause(missing))
             if place in seen:
                 seen[place].explains |= keys
                 alike[place] += [missing.name] if missing.name not in alike[place] else []
@@ -81,11 +81,11 @@ class MissingHeader(Rule):
         count = len(missing.folders)
         where = f"in none of the {count} folders that the compiler searched" if count > 1 else "not where it looked"
         includer = f", which {missing.included_at} includes," if missing.included_at else ""
-        misleading = _misleading(trace, missing)
+        misleading = _misleading(missing)
         elsewhere = _elsewhere(trace, missing) if misleading is None else []
         message = f"The header {missing.name}{includer} is {where}"
         if misleading is not None:
-            message += f": {_what_misleads(trace, missing, misleading)}"
+            message += f": {_what_misleads(missing, misleading)}"
         if elsewhere:
             message += f", though there is one in {elsewhere[0]}"
         message += f" (package {package})" if package else ""
@@ -121,23 +121,23 @@ def _and_more(names: list[str]) -> str:
     return f"; {many} missing for the same reason ({listed})."
 
 
-def _misleading(trace: Trace, missing: includes.MissingHeader) -> search_path.Misleading | None:
-    return search_path.hosts_folder(trace, missing) or search_path.other_root(missing)
+def _misleading(missing: includes.MissingHeader) -> search_path.Misleading | None:
+    return search_path.hosts_folder(missing) or search_path.other_root(missing)
 
 
-def _what_misleads(trace: Trace, missing: includes.MissingHeader, misleading: search_path.Misleading) -> str:
+def _what_misleads(missing: includes.MissingHeader, misleading: search_path.Misleading) -> str:
     origin = f" ({misleading.origin})"
     build = missing.compiler.build
     if misleading.option.startswith(("--sysroot", "-nostdinc")):
         return f"{misleading.option}{origin} keeps the compiler from the C library's headers"
-    host = targets.host(trace, build) if build is not None else None
+    host = targets.host(build) if build is not None else None
     wanted = targets.target(build) if build is not None else None
     return f"{misleading.option}{origin} brings headers for {host} into a build for {wanted}"
 
 
-def _cause(trace: Trace, missing: includes.MissingHeader) -> str:
+def _cause(missing: includes.MissingHeader) -> str:
     """What two missing headers have in common if they are missing for one reason."""
-    misleading = _misleading(trace, missing)
+    misleading = _misleading(missing)
     if misleading is not None:
         return misleading.option
     if packages.is_libc_header(missing.name):
@@ -152,7 +152,7 @@ def _elsewhere(trace: Trace, missing: includes.MissingHeader) -> list[str]:
     folders = [folder for folder in folders if packages.is_include_root(folder, missing.name)]
     build = missing.compiler.build
     own = targets.triple_of(missing.compiler)
-    crosses = build is not None and targets.crosses(trace, build)
+    crosses = build is not None and targets.crosses(build)
     # What belongs to no target is for the host: no help to a cross build.
     allowed = {own} if crosses else {own, None}
     folders = [folder for folder in folders if search_path.triple_of_folder(folder) in allowed]

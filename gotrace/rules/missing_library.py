@@ -40,7 +40,8 @@ class MissingLibrary(Rule):
     -------------
     Install the development package: `apt-get install libsqlite3-dev` for -lsqlite3. Without one, a link libNAME.so to
     the run-time library beside it is enough. For a library in a folder of its own: `#cgo LDFLAGS: -L/folder`, and
-    then -Wl,-rpath,/folder or LD_LIBRARY_PATH to run the program.
+    then -Wl,-rpath,/folder or LD_LIBRARY_PATH to run the program. Package names come from Debian 12's package index of
+    2026-07-11, which ships with gotrace.
 
     References
     ----------

@@ -52,7 +52,7 @@ class MissingTargetHeaders(Rule):
         seen: dict[tuple[int, str], Finding] = {}
         for missing in includes.missing_headers(trace):
             build = missing.compiler.build
-            if build is None or not lacks_target_headers(trace, missing):
+            if build is None or not lacks_target_headers(missing):
                 continue
             triple = targets.triple_of(missing.compiler) or ""
             first = seen.get((id(build), triple))
@@ -91,12 +91,12 @@ class MissingTargetHeaders(Rule):
         )
 
 
-def lacks_target_headers(trace: Trace, missing: MissingHeader) -> bool:
+def lacks_target_headers(missing: MissingHeader) -> bool:
     """A header of libc is missing for another platform than this machine, and the compiler is not to blame."""
     span = missing.compiler
-    if span.build is None or not targets.crosses(trace, span.build):
+    if span.build is None or not targets.crosses(span.build):
         return False
-    if search_path.hosts_folder(trace, missing) or search_path.other_root(missing):
+    if search_path.hosts_folder(missing) or search_path.other_root(missing):
         return False
     wanted, triple = targets.target(span.build), targets.triple_of(span)
     if wanted is None or wanted.goos != "linux" or triple is None or "musl" in triple:

@@ -11,7 +11,7 @@ from gotrace.events.quoted import split_quoted
 from gotrace.events.tools import Role
 from gotrace.rules import packages, steps, targets
 from gotrace.rules.includes import MissingHeader
-from gotrace.trace.model import Build, Trace
+from gotrace.trace.model import Build
 
 _FOLDER_OPTIONS = ("-I", "-isystem", "-iquote", "-idirafter")
 _FLAG_VARIABLES = ("CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_CXXFLAGS")
@@ -44,11 +44,11 @@ def triple_of_folder(folder: str) -> str | None:
     return triple if triple and re.search(r"linux|mingw|gnu|musl|darwin|bsd|eabi", triple) else None
 
 
-def hosts_folder(trace: Trace, missing: MissingHeader) -> Misleading | None:
+def hosts_folder(missing: MissingHeader) -> Misleading | None:
     """The host's own include folder in a cross build, if the header was asked for by a file in it."""
     build = missing.compiler.build
     wanted = targets.target(build) if build is not None else None
-    if build is None or wanted is None or not targets.crosses(trace, build) or missing.included_at is None:
+    if build is None or wanted is None or not targets.crosses(build) or missing.included_at is None:
         return None
     for option, folder in _folders(missing, build):
         triple = triple_of_folder(folder)

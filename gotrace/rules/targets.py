@@ -10,10 +10,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from gotrace.trace.model import Build, Span, Trace
+from gotrace.trace.model import Build, Span
 
 _TRIPLE_IN_NAME = re.compile(r"(?P<triple>[\w.]+(?:-[\w.]+){1,3})-(?:gcc|g\+\+|cc|c\+\+|clang|clang\+\+|gfortran|cpp)")
-_MACHINES = {"x86_64": "amd64", "aarch64": "arm64", "i686": "386", "riscv64": "riscv64", "s390x": "s390x"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +54,15 @@ def target_of(span: Span) -> Platform | None:
     return Platform(env["GOOS"], env["GOARCH"]) if env.get("GOOS") and env.get("GOARCH") else None
 
 
-def host(trace: Trace, build: Build) -> Platform | None:
-    """On what this build ran."""
-    goarch = build.target.host_arch or _MACHINES.get(str(trace.header.host.get("machine", "")))
-    return Platform(build.target.host_os or "linux", goarch) if goarch else None
+def host(build: Build) -> Platform | None:
+    """On what this build ran, or None where that is not known."""
+    goos, goarch = build.target.host_os, build.target.host_arch
+    return Platform(goos, goarch) if goos and goarch else None
 
 
-def crosses(trace: Trace, build: Build) -> bool:
-    """The build is known to be for another platform than the one it ran on."""
-    wanted, here = target(build), host(trace, build)
-    return wanted is not None and here is not None and wanted != here
+def crosses(build: Build) -> bool:
+    """The build is for another platform than the one it ran on, and both are known by name."""
+    return None not in (target(build), host(build)) and build.target.cross
 
 
 def fits(triple: str, platform: Platform) -> bool:
@@ -119,12 +117,12 @@ def multilib_packages(*, cxx: bool) -> tuple[str, ...]:
     return (_data()["native"]["multilib_cxx" if cxx else "multilib_c"],)
 
 
-def toolchain_for(trace: Trace, build: Build) -> Toolchain | None:
+def toolchain_for(build: Build) -> Toolchain | None:
     """The compilers for a build's target; None where Debian has none."""
     wanted = target(build)
     if wanted is None:
         return None
-    if wanted == host(trace, build):
+    if wanted == host(build):
         return native_toolchain()
     soft = wanted.goarch == "arm" and _soft_float(build.env.get("GOARM", ""))
     for entry in _data()["cross"]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from gotrace.errors import CaptureError, NotPermittedError, RecordingError, UsageError
+from gotrace.host.kernel import may_load
 from gotrace.sources.base import Decoder, Source
 from gotrace.sources.ebpf.records import RecordDecoder
-from gotrace.sources.ebpf.source import EbpfSource, may_load
+from gotrace.sources.ebpf.source import EbpfSource
 
 BACKENDS: Final = ("auto", "ebpf")
 

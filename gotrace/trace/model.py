@@ -154,11 +154,6 @@ class Build:
         """The go command ended, and not with status 0."""
         return self.span.failed
 
-    @property
-    def compiled_packages(self) -> frozenset[str]:
-        """Import paths that were really compiled, not taken from the cache."""
-        return frozenset(span.package for span in self.spans if span.compiled and span.package)
-
 
 @dataclass(eq=False, slots=True, repr=False)
 class Trace:

@@ -17,6 +17,8 @@ from pathlib import Path
 
 from tests.integration.conftest import ROOT
 
+Done = subprocess.CompletedProcess[str]
+
 
 @dataclass(frozen=True)
 class OrdinaryUser:
@@ -59,6 +61,21 @@ class OrdinaryUser:
                 break
             os.chown(each, self.uid, self.gid)
         return path
+
+
+def run(user: OrdinaryUser, *command: str | Path, env: dict[str, str] | None = None) -> Done:
+    """Run it as the user, in their home, on no terminal."""
+    return subprocess.run(
+        user.run_as(*command),
+        env=env or user.environment(),
+        cwd=user.home,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        start_new_session=True,
+    )
 
 
 @contextlib.contextmanager

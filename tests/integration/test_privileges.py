@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.conftest import GOTRACE
-from tests.integration.ordinary_user import OrdinaryUser, may_use_sudo, ordinary_user
+from tests.integration.ordinary_user import Done, OrdinaryUser, may_use_sudo, ordinary_user, run
 from tests.integration.terminal import INTERRUPT, Terminal
 from tests.integration.watching import (
     Running,
@@ -31,8 +31,6 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a user to try it with"),
 ]
 
-Done = subprocess.CompletedProcess[str]
-
 
 @pytest.fixture(scope="module")
 def user() -> Iterator[OrdinaryUser]:
@@ -44,21 +42,6 @@ def user() -> Iterator[OrdinaryUser]:
 def sudoer(user: OrdinaryUser) -> Iterator[OrdinaryUser]:
     with may_use_sudo(user):
         yield user
-
-
-def run(user: OrdinaryUser, *command: str | Path, env: dict[str, str] | None = None) -> Done:
-    """Run it as the user, in their home, on no terminal."""
-    return subprocess.run(
-        user.run_as(*command),
-        env=env or user.environment(),
-        cwd=user.home,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        start_new_session=True,
-    )
 
 
 def by_root(*command: str | Path, cwd: Path) -> Done:
@@ -215,9 +198,15 @@ def asked(user: OrdinaryUser) -> Iterator[tuple[Terminal, dict[str, str]]]:
         terminal.wait("shell> ")
         terminal.press(f"{user.gotrace} build --sudo -- touch has-run\n")
         terminal.wait("password for")
+        # Between its question and its read(2) sudo takes a signal without waking up.
+        wait_for(lambda: any(sleeps(pid) for pid in processes_of(env) if "/sudo -- " in command_line(pid)))
         yield terminal, env
     assert not (user.home / "has-run").exists()
     assert "Traceback" not in terminal.shown
+
+
+def sleeps(pid: int) -> bool:
+    return status_of(pid).get("State", "").startswith("S")
 
 
 def gotraces(env: dict[str, str]) -> list[int]:

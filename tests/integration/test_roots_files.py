@@ -10,15 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.ordinary_user import OrdinaryUser, may_use_sudo, ordinary_user
+from tests.integration.ordinary_user import Done, OrdinaryUser, may_use_sudo, ordinary_user, run
 from tests.integration.watching import wait_for
 
 pytestmark = [
     pytest.mark.root,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a user to try it with"),
 ]
-
-Done = subprocess.CompletedProcess[str]
 
 
 @pytest.fixture(scope="module")
@@ -49,20 +47,6 @@ def open_folders(tmp_path: Path) -> None:
     for folder in (tmp_path, *tmp_path.parents):
         if folder.name.startswith(("pytest-", "test_")) or folder == tmp_path:
             folder.chmod(0o755)
-
-
-def run(user: OrdinaryUser, *command: str | Path, env: dict[str, str] | None = None) -> Done:
-    return subprocess.run(
-        user.run_as(*command),
-        env=env or user.environment(),
-        cwd=user.home,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        start_new_session=True,
-    )
 
 
 def sudo_gotrace(user: OrdinaryUser, *arguments: str | Path) -> Done:

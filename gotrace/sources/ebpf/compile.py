@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from gotrace.errors import CaptureError
-from gotrace.host.kernel import bcc_location
+from gotrace.host.kernel import bcc_location, bcc_remedy
 from gotrace.resources import probes_dir
 from gotrace.sources.ebpf import unit
 from gotrace.sources.ebpf.btf import Btf
@@ -30,26 +30,22 @@ _C_TYPES: Final = {
 _PSEUDO_MAP_FD, _LD_IMM64 = 1, 0x18
 _SCRATCH_ONLY: Final = "layout_"
 
-INSTALL_BCC: Final = (
-    "install the distribution's BCC: apt-get install python3-bpfcc (the package named bcc on PyPI is another project)"
-)
-
 
 def _import_bcc() -> ModuleType:
     folder = bcc_location()
     if folder is None:
-        raise CaptureError("BCC is not installed, and no compiled probes are cached for this kernel", INSTALL_BCC)
+        raise CaptureError("BCC is not installed, and no compiled probes are cached for this kernel", bcc_remedy())
     spec = importlib.util.spec_from_file_location(
         "bcc", folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
     if spec is None or spec.loader is None:
-        raise CaptureError(f"{folder}: cannot be imported", INSTALL_BCC)
+        raise CaptureError(f"{folder}: cannot be imported", bcc_remedy())
     module = importlib.util.module_from_spec(spec)
     sys.modules["bcc"] = module
     try:
         spec.loader.exec_module(module)
     except (ImportError, OSError, AttributeError) as error:
-        raise CaptureError(f"{folder}: cannot be imported: {error}", INSTALL_BCC) from error
+        raise CaptureError(f"{folder}: cannot be imported: {error}", bcc_remedy()) from error
     return module
 
 

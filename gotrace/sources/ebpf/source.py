@@ -18,32 +18,21 @@ import msgspec
 from gotrace.errors import CaptureError, NotPermittedError
 from gotrace.events.facets import Facet
 from gotrace.events.model import Event, Lost
-from gotrace.host.kernel import bcc_location
+from gotrace.host.kernel import bcc_location, bcc_remedy, locked_down, may_load
 from gotrace.sources.base import Batch, Lack, Target
 from gotrace.sources.ebpf import btf, cache, launch, unit
-from gotrace.sources.ebpf.compile import INSTALL_BCC
 from gotrace.sources.ebpf.counters import Counters
 from gotrace.sources.ebpf.messages import Attach, Ready, Refused, Stop, Stopped, receive, send
 from gotrace.sources.ebpf.records import RecordDecoder
 from gotrace.sources.ebpf.ring import Ring
 
 _REGISTRATION: Final = 0x676F7472  # syscall_errors.c
-_CAP_SYS_ADMIN, _CAP_PERFMON, _CAP_BPF = 21, 38, 39
 _STOP_SECONDS: Final = 5.0
 _COLD_START_SECONDS: Final = 60.0
 
 OBSERVES: Final = frozenset(
     {Facet.EXECS, Facet.FAILED_EXECS, Facet.FAILED_PATHS, Facet.ALL_FAILURES, Facet.STDERR_TEXT, Facet.FROM_START}
 )
-
-
-def may_load() -> bool:
-    """This process has the capabilities that loading needs: CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith("CapEff:"):
-            held = int(line.split()[1], 16)
-            return bool(held >> _CAP_SYS_ADMIN & 1 or (held >> _CAP_BPF & 1 and held >> _CAP_PERFMON & 1))
-    return False
 
 
 class EbpfSource:
@@ -60,15 +49,14 @@ class EbpfSource:
             )
         if not os.access(btf.VMLINUX, os.R_OK):
             lacks.append(Lack(f"no {btf.VMLINUX}", "use a kernel built with CONFIG_DEBUG_INFO_BTF=y"))
-        lockdown = Path("/sys/kernel/security/lockdown")
-        if lockdown.exists() and "[confidentiality]" in lockdown.read_text():
+        if locked_down():
             lacks.append(Lack("the kernel is locked down (confidentiality)", "boot with lockdown=integrity or none"))
         if not sudo and not may_load():
             lacks.append(
                 Lack("no CAP_BPF and CAP_PERFMON", "add --sudo (only a small collector runs as root), or run as root")
             )
         if bcc_location() is None and cache.load(unit.key()) is None:
-            lacks.append(Lack("BCC is not installed", INSTALL_BCC))
+            lacks.append(Lack("BCC is not installed", bcc_remedy()))
         return lacks
 
     def open(self, target: Target, *, sudo: bool = False) -> EbpfCapture:

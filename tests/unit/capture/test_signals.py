@@ -16,7 +16,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from gotrace.capture.signals import descends, state
+from gotrace.capture.procstat import state
 
 DRIVER = [
     sys.executable,
@@ -237,10 +237,3 @@ def test_a_recorder_killed_while_stopped_leaves_no_process_but_the_command() -> 
 def children(pid: int) -> list[int]:
     with open(f"/proc/{pid}/task/{pid}/children") as stream:  # noqa: PTH123
         return [int(word) for word in stream.read().split()]
-
-
-def test_descent_is_told_by_the_process_tree() -> None:
-    assert descends(os.getpid(), os.getpid())
-    assert descends(os.getpid(), os.getppid())
-    assert not descends(os.getppid(), os.getpid())
-    assert not descends(0, os.getpid())

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from gotrace.capture.signals import state
+from gotrace.capture.procstat import state
 from gotrace.capture.tracee import Status, Tracee
 from gotrace.errors import CaptureError, CommandError, UsageError
 

@@ -9,8 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gotrace.host import kernel
-from gotrace.host.kernel import bcc_location, effective_capabilities, lockdown_mode, may_trace
+from gotrace.host import distribution, kernel
+from gotrace.host.kernel import (
+    bcc_location,
+    bcc_remedy,
+    capability_mask,
+    effective_capabilities,
+    lockdown_mode,
+    may_trace,
+)
 
 
 def test_capabilities_are_bits_of_cap_eff() -> None:
@@ -21,6 +28,22 @@ def test_capabilities_are_bits_of_cap_eff() -> None:
     }
     assert effective_capabilities("CapEff:\t0000000000200000\n") == {"CAP_SYS_ADMIN"}
     assert effective_capabilities("CapEff:\t0000000000000000\n") == set()
+
+
+def test_each_set_of_capabilities_has_its_own_line() -> None:
+    status = "Name:\tCapPrm: 1\nCapPrm:\t0000000000000005\nCapEff:\t0000000000000001\n"
+    assert capability_mask(status, "CapPrm") == 5
+    assert capability_mask(status, "CapEff") == 1
+    assert capability_mask(status, "CapAmb") == 0
+    assert capability_mask("CapPrm:\tnone\n", "CapPrm") == 0
+
+
+def test_how_bcc_is_installed_depends_on_the_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the package that pip would find by the name is not it."""
+    for system, start in (("fedora", "dnf install python3-bcc "), ("slackware", "install BCC's Python bindings ")):
+        monkeypatch.setattr(distribution, "distribution", lambda system=system: distribution.Distribution(system))
+        assert bcc_remedy().startswith(start)
+        assert "PyPI" in bcc_remedy()
 
 
 @given(st.text())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from errno import ENOENT
+
 import pytest
 from msgspec.structs import replace
 
@@ -73,6 +75,26 @@ def test_a_missing_compiler_turns_cgo_off(status: int, others: int, severity: st
         "env CGO_ENABLED=1 go build .",
         *(["env CGO_ENABLED=0 go build ."] if others else []),
     ]
+
+
+def test_a_compiler_with_a_blank_in_its_path_is_one_word() -> None:
+    cc = {"CC": "'/opt/my cc/gcc' -m64"}
+    scene = Scene(env=cc, status=0)
+    scene.story.fails(1, "newfstatat", ENOENT, "/opt/my cc/gcc")
+    scene.go_env(CGO_ENABLED="0", **cc)
+    scene.lost_package("ex/s44/storage", files=["sqlite_cgo.go"], others=1)
+
+    assert "The C compiler /opt/my cc/gcc is" in scene.finding("cgo-disabled").message
+
+
+def test_a_blank_cc_is_none() -> None:
+    """Go takes its default then."""
+    scene = Scene(env={"CC": " "}, status=0)
+    scene.searches(1, "gcc")
+    scene.go_env(CGO_ENABLED="0", CC=" ")
+    scene.lost_package("ex/s44/storage", files=["sqlite_cgo.go"], others=1)
+
+    assert "The C compiler gcc is" in scene.finding("cgo-disabled").message
 
 
 def test_names_that_only_the_lost_files_define() -> None:

@@ -50,6 +50,14 @@ def test_twelve_packages_are_one_finding() -> None:
     assert "gcc" in scene.finding("compiler-not-found").message
 
 
+def test_a_linker_that_was_given_a_blank_for_a_compiler_breaks_nothing() -> None:
+    scene = Scene(env=CGO_ON, tools=CGO_ON)
+    with scene.run(1, ["link", "-extld= ", "x.a"], 2):
+        pass
+
+    assert scene.findings() == []
+
+
 def test_without_the_words_all_folders_of_path_decide() -> None:
     scene = Scene(env=CGO_ON, tools=CGO_ON)
     with scene.cgo("runtime/cgo") as cgo:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import datetime
+from importlib.resources import files
 
 import pytest
 
-from gotrace.rules import packages
+from gotrace.rules import packages, registry
+from gotrace.rules.registry import explanation
 
 
 def names(found: tuple[packages.Package, ...]) -> list[str]:
@@ -18,6 +20,17 @@ def test_the_data_says_where_it_comes_from() -> None:
 
     assert provenance.source.startswith("Debian 12")
     assert datetime.date.fromisoformat(provenance.date) > datetime.date(2023, 6, 10)
+
+
+@pytest.mark.parametrize("rule", ["missing-header", "missing-library"])
+def test_the_page_of_a_rule_says_of_when_the_data_is(rule: str) -> None:
+    assert f"index of {packages.provenance().date}" in " ".join(str(explanation(registry.rule(rule))).split())
+
+
+def test_the_packages_of_compilers_are_of_the_same_day() -> None:
+    """A fix that names one of either tells one date for both."""
+    text = files("gotrace.rules").joinpath("data/targets.toml").read_text()
+    assert f"\n# date: {packages.provenance().date}\n" in text
 
 
 @pytest.mark.parametrize(
