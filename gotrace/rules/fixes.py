@@ -32,15 +32,23 @@ def rerun(trace: Trace, build: Build | None, settings: Mapping[str, str]) -> tup
     one of them by itself, that would undo the fix, or carry it to the script's other builds; then it is the line of
     the go command that is corrected.
     """
-    command = trace.header.argv
+    command, folder = trace.header.argv, tuple[str, ...]()
     if build is not None and (not command or in_script(trace, build, settings)):
         command = build.span.argv or ("go", build.subcommand, *build.flags, *build.patterns)
+        folder = _change_to(build.span.exec.cwd, trace.header.cwd)
     said, command = _split_env(command)
     env = build.env if build is not None else {}
     values = {name: value for name, value in env.items() if value and _TOLD.fullmatch(name)}
     values |= said | dict(settings)
     names = [*(n for n in _TOLD_FIRST if n in values), *sorted(n for n in values if n not in _TOLD_FIRST)]
-    return ("env", *(f"{name}={values[name]}" for name in names), *command)
+    return ("env", *folder, *(f"{name}={values[name]}" for name in names), *command)
+
+
+def _change_to(folder: str | None, here: str) -> tuple[str, ...]:
+    """Options of env(1) that change to the folder in which a script ran the go command, if that is another one."""
+    if not folder or not here or folder == here:
+        return ()
+    return ("-C", folder.removeprefix(here.rstrip("/") + "/"))
 
 
 def sets_itself(trace: Trace, build: Build, name: str) -> bool:

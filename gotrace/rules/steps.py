@@ -26,7 +26,20 @@ def broke_the_build(span: Span) -> bool:
             return False
         if above is top:
             break
-    return True
+        if top is not None and above.role is Role.TEST_BINARY:
+            return False  # what a test runs is no step of the build that made the test
+    return top is not None or not _a_go_command_failed_beside(span)
+
+
+def _a_go_command_failed_beside(span: Span) -> bool:
+    """A run outside of any go command, of which one failed in the same command: that one is what broke it.
+
+    Makefiles and scripts try compilers before they build, and go on whatever comes of it.
+    """
+    top = span
+    for above in span.ancestors():
+        top = above
+    return any(other.role is Role.GO and other.failed for other in top.descendants())
 
 
 def broken(trace: Trace, *roles: Role) -> Iterator[Span]:

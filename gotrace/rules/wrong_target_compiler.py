@@ -165,6 +165,8 @@ def _why_chosen(trace: Trace, build: Build, span: Span) -> str:
             return f"{name}={value} chose it"
     if own == "CC" and toolchains.written(trace, build, "CC") and build.target.cc:
         return f"CC={build.target.cc}, set by `go env -w`, chose it"
+    if build.env.get(own):
+        return f"{own}={build.env[own]} chose it, which runs {command}"
     unread = sorted(name for name in build.env if _IMAGINED_CC.fullmatch(name))
     if unread:
         return f"{own} is not set, and go build does not read {' or '.join(unread)}"

@@ -285,3 +285,13 @@ def test_which_triples_fit(triple: str, platform: Platform, fits: bool) -> None:
 )
 def test_the_triple_in_a_compilers_name(command: str, triple: str | None) -> None:
     assert targets.triple_in_name(command) == triple
+
+
+def test_a_wrapper_that_becomes_the_compiler_was_chosen_by_cc() -> None:
+    settings = {**ARM64, "CC": "musl-gcc"}
+    scene = Scene(env=settings, tools=settings)
+    with scene.cgo("runtime/cgo", 0):
+        pass
+    assembler_fails(scene)
+
+    assert "CC=musl-gcc chose it, which runs gcc" in scene.finding("wrong-target-compiler").message
