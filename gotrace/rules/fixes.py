@@ -138,7 +138,8 @@ def use_compiler(trace: Trace, build: Build) -> list[Fix]:
     toolchain = targets.toolchain_for(build)
     wanted = targets.target(build)
     if toolchain is None:
-        turn_on = "Turn cgo on with CGO_ENABLED=1 and name" if targets.crosses(build) else "Name"
+        off = targets.crosses(build) and build.env.get("CGO_ENABLED") != "1"
+        turn_on = "Turn cgo on with CGO_ENABLED=1 and name" if off else "Name"
         text = f"{turn_on} a C compiler that makes code for {wanted} in CC; no package with one is known"
         return [Fix(f"{text} for this system.")]
     with_cxx = uses_cxx(build)

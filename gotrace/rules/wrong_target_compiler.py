@@ -99,7 +99,9 @@ class WrongTargetCompiler(Rule):
         part = next((s for s in first.descendants() if s.failed and s.role is not Role.COLLECT2), first)
         words = next((w for p in (_FIRST_ERROR, _ANY_LINE) for s in (part, first) if (w := evidence.said(s, p))), None)
         own_headers = {m.compiler: m for m in includes.missing_headers(trace)}
-        explained = [s for s in spans if not _lacks_a_foreign_header(s, own_headers)]
+        # For another system even a header outside the C library comes with that system's compiler.
+        elsewhere = wanted is not None and wanted.goos != "linux"
+        explained = [s for s in spans if elsewhere or not _lacks_a_foreign_header(s, own_headers)]
         return Finding(
             code=self.code,
             name=self.name,

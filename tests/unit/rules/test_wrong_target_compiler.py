@@ -215,6 +215,19 @@ def test_a_header_of_libc_that_the_wrong_compiler_lacks_folds_under_it() -> None
     assert "CGO_CFLAGS=--sysroot=/usr/aarch64-linux-gnu" in lines(finding)[0]
 
 
+def test_headers_of_another_system_come_with_its_compiler() -> None:
+    settings = {**ARM64, "GOOS": "android"}
+    scene = Scene(env=settings, tools=settings)
+    assembler_fails(scene)
+    missing_header(scene, "android/log.h", "runtime/cgo")
+
+    finding = scene.finding("wrong-target-compiler")
+
+    assert [consequence.name for consequence in finding.consequences] == ["missing-header"]
+    assert "apt-get" not in " ".join(lines(finding))
+    assert finding.fix[0].text.startswith("Name a C compiler that makes code for android/arm64")  # cgo is on already
+
+
 def test_another_missing_header_is_a_root_cause_of_its_own() -> None:
     scene = Scene(env=ARM64, tools=ARM64)
     assembler_fails(scene)
