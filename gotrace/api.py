@@ -40,21 +40,27 @@ def record(
 def load(path: str | Path, *, allow_newer: bool = False) -> Trace:
     """The trace of a recording, or of a spool that a crash left; its `damage` says what of it could not be read.
 
-    `allow_newer`: a recording of a newer schema is read as far as it is understood, instead of refused.
+    `path` may be a pipe, such as /dev/stdin. `allow_newer`: a recording of a newer schema is read as far as it is
+    understood, instead of refused.
 
     Raises:
         RecordingError: it is no recording, unreadable, or of a newer schema.
     """
     from gotrace.capture.spool import is_spool, load_spool
-    from gotrace.events.recording import read_recording
+    from gotrace.events.recording import opened, read_recording
     from gotrace.trace.builder import build
 
     file = Path(path)
-    read = load_spool(file) if is_spool(file) else read_recording(file, allow_newer=allow_newer)
-    return build(read.header, read.events, read.damage or _without_end(file, read.events))
+    with opened(file) as stream:
+        if is_spool(stream):
+            spool = load_spool(stream)
+            return build(spool.header, spool.events, spool.damage or _without_command(file, spool.events))
+        read = read_recording(stream, allow_newer=allow_newer)
+    damage = read.damage or (None if read.sealed else _without_command(file, read.events))
+    return build(read.header, read.events, damage)
 
 
-def _without_end(file: Path, events: Sequence[KnownEvent]) -> str | None:
+def _without_command(file: Path, events: Sequence[KnownEvent]) -> str | None:
     """A file cut between two lines is whole to the eye; but every finished capture ends with how its command ended."""
     if any(isinstance(event, Fact) and event.name == "command" for event in reversed(events)):
         return None

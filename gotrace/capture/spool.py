@@ -14,6 +14,7 @@ import struct
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
@@ -22,8 +23,9 @@ import msgspec
 from gotrace.capture.folders import private_file, spool_folders
 from gotrace.capture.masks import mask_event
 from gotrace.errors import RecordingError
+from gotrace.events.lines import TOTAL_LIMIT
 from gotrace.events.model import Event, KnownEvent, Lost
-from gotrace.events.recording import SCHEMA, Header
+from gotrace.events.recording import SCHEMA, Header, opened
 from gotrace.sources.base import Decoder
 from gotrace.sources.choose import decoder
 
@@ -175,7 +177,7 @@ class Loaded(NamedTuple):
     damage: str | None
 
 
-def load_spool(path: Path, make_decoder: Callable[[Mapping[str, Any]], Decoder] = decoder) -> Loaded:
+def load_spool(source: Path | BufferedReader, make_decoder: Callable[[Mapping[str, Any]], Decoder] = decoder) -> Loaded:
     """Read a spool that a crash left.
 
     A last frame that was cut in the middle of its writing is normal, and told in `damage`.
@@ -183,10 +185,11 @@ def load_spool(path: Path, make_decoder: Callable[[Mapping[str, Any]], Decoder] 
     Raises:
         RecordingError: it cannot be read, is no spool, or is of a newer version.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise RecordingError(f"{path}: {error.strerror}", "look for others: gotrace doctor") from None
+    if isinstance(source, Path):
+        with opened(source) as stream:
+            return load_spool(stream, make_decoder)
+    path = Path(str(source.name))
+    data = source.read(TOTAL_LIMIT)
     line, _, _ = data.partition(b"\n")
     opening = _opening(path, line)
     decode = make_decoder(opening.decoder_info).decode
@@ -219,14 +222,10 @@ def _opening(path: Path, line: bytes) -> Opening:
         raise RecordingError(f"{path}: damaged first line: {error}") from None
 
 
-def is_spool(path: Path) -> bool:
-    """Whether the file begins as a spool does; False where it cannot be read."""
+def is_spool(stream: BufferedReader) -> bool:
+    """Whether a file begins as a spool does. Nothing of it is used up: a pipe gives its bytes only once."""
     start = b'{"magic":"' + MAGIC.encode()
-    try:
-        with path.open("rb") as stream:
-            return stream.read(len(start)) == start
-    except OSError:
-        return False
+    return stream.peek(len(start)).startswith(start)
 
 
 def leftover_spools() -> list[Path]:

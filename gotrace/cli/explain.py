@@ -15,7 +15,18 @@ def register(app: typer.Typer) -> None:
     app.command(epilog="\b\nExamples:\n  gotrace explain GT101\n  gotrace explain wrong-target-compiler")(explain)
 
 
-def explain(rule: Annotated[str, typer.Argument(metavar="CODE|NAME", help="As a finding shows it.")]) -> None:
+def _completed(incomplete: str) -> list[str]:
+    """The names and codes that begin so; codes in any case, as the argument itself."""
+    from gotrace.rules import registry
+
+    known = registry.rules()
+    keys = [*(rule.name for rule in known), *(rule.code for rule in known)]
+    return [key for key in keys if key.lower().startswith(incomplete.lower())]
+
+
+def explain(
+    rule: Annotated[str, typer.Argument(metavar="CODE|NAME", help="As a finding shows it.", autocompletion=_completed)],
+) -> None:
     """Say what a finding means, why it happens and how to fix it."""
     from gotrace.rules import registry
 

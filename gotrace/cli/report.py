@@ -41,7 +41,9 @@ def report(
     diagnosis = diagnose(trace)
     destination.write(trace, diagnosis, colour=False if no_color else None)
     if trace.damage:
-        raise RecordingError(trace.damage, "The report tells what could be read of it.")
+        told = form is outputs.Format.TERMINAL and output == "-"
+        message = f"not all of {recording} could be read" if told else trace.damage
+        raise RecordingError(message, "The report tells what could be read of it.")
     raise typer.Exit(1 if diagnosis.findings else 0)
 
 

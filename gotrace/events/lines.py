@@ -6,6 +6,7 @@ unpacked. The work is linear in what is read, and little of it is in memory at a
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -37,10 +38,18 @@ class Lines:
         self.number = 0
         self.stopped: str | None = None
         self.unfinished = False
+        self._checksum = 0
+        self._chunk = b""
+        self._start = 0
+
+    def checksum(self) -> int:
+        """CRC-32 of all bytes, unpacked, in front of the line given last."""
+        return zlib.crc32(memoryview(self._chunk)[: self._start], self._checksum)
 
     def __iter__(self) -> Iterator[bytes | None]:
         waiting: list[bytes] = []
         held = 0
+        before_line = before_chunk = 0  # checksums
         for chunk in self._limited():
             first, newline, rest = chunk.partition(b"\n")
             held += len(first)
@@ -49,15 +58,23 @@ class Lines:
             if not newline:
                 if held > LINE_LIMIT and self.number == 0:
                     break  # no recording has such a first line; do not read /dev/zero to the limit
+                before_chunk = zlib.crc32(chunk, before_chunk)
                 continue
+            self._checksum, self._chunk, self._start = before_line, b"", 0
             yield self._line(waiting, held)
             *whole, tail = rest.split(b"\n")
+            self._checksum, self._chunk, start = before_chunk, chunk, len(first) + 1
             for line in whole:
                 self.number += 1
+                self._start = start
                 yield line
+                start += len(line) + 1
             waiting, held = [tail], len(tail)
+            before_line = zlib.crc32(memoryview(chunk)[:start], before_chunk)
+            before_chunk = zlib.crc32(tail, before_line)
         if held:
             self.unfinished = True
+            self._checksum, self._chunk, self._start = before_line, b"", 0
             yield self._line(waiting, held)
 
     def _line(self, parts: list[bytes], length: int) -> bytes | None:

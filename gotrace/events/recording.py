@@ -1,10 +1,18 @@
-"""Reads and writes recordings (.gotrace, .gotrace.zst): a header line, then one JSON line per event."""
+"""Reads and writes recordings (.gotrace, .gotrace.zst): a header line, one JSON line per event, an end record.
+
+The end record is the last line: `{"kind":"end","events":N,"crc32":C}`, where N counts the lines between it and the
+header, and C is the CRC-32 (as of zlib) of all bytes in front of it, unpacked. `"sealed":true` in the header promises
+it; a recording with neither is read as well.
+"""
 
 from __future__ import annotations
 
 import errno
 import itertools
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Protocol, Self, TypeVar, get_args
@@ -56,12 +64,16 @@ class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Recording(msgspec.Struct, kw_only=True):
-    """A recording as far as it could be read. `damage` is one sentence on what is wrong with it, or None."""
+    """A recording as far as it could be read. `damage` is one sentence on what is wrong with it, or None.
+
+    `sealed`: it has an end record, so that a damage or a missing end would be known.
+    """
 
     header: Header
     events: list[KnownEvent]
     unknown: list[Unknown] = []
     damage: str | None = None
+    sealed: bool = False
 
 
 class Writer:
@@ -125,12 +137,22 @@ def read_recording(source: Path | BinaryIO, *, allow_newer: bool = False) -> Rec
     Raises:
         RecordingError: it is no recording, it cannot be opened or read, or its schema is newer.
     """
-    name = shown(source if isinstance(source, Path) else str(getattr(source, "name", "The recording")))
+    if isinstance(source, Path):
+        with opened(source) as file:
+            return read_recording(file, allow_newer=allow_newer)
+    return _Reader(source, shown(str(getattr(source, "name", "The recording"))), allow_newer).read()
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[BufferedReader]:
+    """The file at `path`, for one reading from its begin to its end: it may be a pipe.
+
+    Raises:
+        RecordingError: it cannot be opened or, in the body, read; the message says why.
+    """
     try:
-        if not isinstance(source, Path):
-            return _Reader(source, name, allow_newer).read()
-        with source.open("rb") as file:
-            return _Reader(file, name, allow_newer).read()
+        with path.open("rb") as file:
+            yield file
     except OSError as error:
         remedies = {
             errno.ENOENT: "Check the path.",
@@ -138,21 +160,26 @@ def read_recording(source: Path | BinaryIO, *, allow_newer: bool = False) -> Rec
             errno.EACCES: "Read it as the user who recorded it: recordings are private to their owner.",
         }
         number = error.errno or errno.EIO
-        raise RecordingError(f"Cannot read {name}: {errno_text(number)}.", remedies.get(number, "")) from error
+        raise RecordingError(f"Cannot read {shown(path)}: {errno_text(number)}.", remedies.get(number, "")) from error
 
 
 def _write_lines(file: _Sink, header: Header, events: Iterable[KnownEvent | Unknown]) -> None:
     encoder = msgspec.json.Encoder()
+    sink = _Checked(file)
+    count = 0
     # Header leaves out defaults, but magic and schema must always be there.
-    first = {"magic": MAGIC, "schema": SCHEMA} | msgspec.to_builtins(header)
-    file.write(encoder.encode(_encodable(first)) + b"\n")
+    first = {"magic": MAGIC, "schema": SCHEMA, "sealed": True} | msgspec.to_builtins(header)
+    sink.write(encoder.encode(_encodable(first)) + b"\n")
     remaining = iter(events)
     while batch := list(itertools.islice(remaining, _BATCH)):
         lines = [msgspec.Raw(event.raw) if isinstance(event, Unknown) else event for event in batch]
+        count += len(lines)
         try:
-            file.write(encoder.encode_lines(lines))
+            encoded = encoder.encode_lines(lines)
         except UnicodeEncodeError:
-            file.write(encoder.encode_lines([_encodable(msgspec.to_builtins(event)) for event in lines]))
+            encoded = encoder.encode_lines([_encodable(msgspec.to_builtins(event)) for event in lines])
+        sink.write(encoded)
+    file.write(encoder.encode(_End(events=count, crc32=sink.checksum)) + b"\n")
 
 
 def _encodable(value: Any) -> Any:
@@ -173,6 +200,14 @@ class _Start(msgspec.Struct):
 
     magic: str
     schema: int
+    sealed: bool = False
+
+
+class _End(msgspec.Struct, tag_field="kind", tag="end"):
+    """The end record; see the head of this file."""
+
+    events: int
+    crc32: int
 
 
 class _Kind(msgspec.Struct):
@@ -183,9 +218,22 @@ class _Sink(Protocol):
     def write(self, data: bytes, /) -> int: ...
 
 
+class _Checked:
+    """Passes on what is written, and sums it up."""
+
+    def __init__(self, file: _Sink) -> None:
+        self._file = file
+        self.checksum = 0
+
+    def write(self, data: bytes) -> None:
+        self.checksum = zlib.crc32(data, self.checksum)
+        self._file.write(data)
+
+
 _START = msgspec.json.Decoder(_Start)
 _HEADER = msgspec.json.Decoder(Header)
 _KIND = msgspec.json.Decoder(_Kind)
+_END = msgspec.json.Decoder(_End)
 _EVENT = msgspec.json.Decoder(KnownEvent)
 _KNOWN_KINDS = frozenset(str(event.__struct_config__.tag) for event in get_args(KnownEvent))
 
@@ -200,6 +248,8 @@ class _Reader:
         self._skipped = 0
         self._first_skipped = 0
         self._problems: list[str] = []
+        self._promised = False
+        self._end_line = 0
 
     def read(self) -> Recording:
         lines = iter(self._lines)
@@ -217,9 +267,17 @@ class _Reader:
         if self._lines.stopped:
             where = "in" if self._lines.unfinished else "after"
             self._problems.append(f"{self._lines.stopped} {where} line {self._lines.number}")
+        self._check_end()
+        recording.sealed = self._end_line > 0
         if self._problems:
             recording.damage = f"{self._name} is not whole: {'; '.join(self._problems)}."
         return recording
+
+    def _check_end(self) -> None:
+        if self._end_line and self._lines.number > self._end_line:
+            self._problems.append(f"more follows after its end in line {self._end_line}")
+        elif self._promised and not self._end_line and not self._problems:
+            self._problems.append("its end is missing")
 
     def _header(self, line: bytes | None) -> Header:
         if line == b"" and self._lines.number == 0 and not self._lines.stopped:
@@ -238,6 +296,7 @@ class _Reader:
             if not self._allow_newer:
                 raise RecordingError(f"Cannot read all of {self._name}: {newer}.", "Read it with a newer gotrace.")
             self._problems.append(newer)
+        self._promised = start.sealed
         header = _decoded(_HEADER, line)
         if header is None:
             self._problems.append("its header (line 1) cannot be read")
@@ -259,6 +318,10 @@ class _Reader:
     def _other(self, line: bytes | None, recording: Recording) -> bool:
         """Deal with a line that is no known event; False: read no further."""
         found = _decoded(_KIND, line)
+        if found is not None and found.kind == "end":
+            if not self._end_line:
+                self._end(line)
+            return True
         if line is not None and found is not None and found.kind not in _KNOWN_KINDS:
             recording.unknown.append(Unknown(kind=found.kind, raw=line))
             return True
@@ -273,6 +336,13 @@ class _Reader:
         self._skipped += 1
         self._first_skipped = self._first_skipped or self._lines.number
         return self._skipped < _MOST_SKIPPED
+
+    def _end(self, line: bytes | None) -> None:
+        """Compare what was read with what the end record says. Its own newline is part of it."""
+        self._end_line = self._lines.number
+        expected = _End(events=self._end_line - 2, crc32=self._lines.checksum())
+        if _decoded(_END, line) != expected or self._lines.unfinished:
+            self._problems.append("its checksum does not match: it was changed or damaged after it was written")
 
 
 def _decoded(decoder: msgspec.json.Decoder[T], line: bytes | None) -> T | None:

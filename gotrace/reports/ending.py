@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from gotrace.trace.model import Build, Trace
+from gotrace.rules.steps import broke_the_build
+from gotrace.trace.model import Build, Span, Trace
+
+_SIGINT = 2
+_STATUS_OF_SIGINT = 130
+"""With which shells end of which a program was interrupted: 128 and the signal."""
 
 
 class Ending(NamedTuple):
@@ -41,3 +46,16 @@ def failed_builds(trace: Trace) -> list[Build]:
     """The go commands that built and failed; one below another that failed is only part of that."""
     failed = {build.span for build in trace.builds if build.failed}
     return [build for build in trace.builds if build.span in failed and failed.isdisjoint(build.span.ancestors())]
+
+
+def interrupted(trace: Trace) -> bool:
+    """Whether somebody pressed Ctrl-C (SIGINT): the command ended of it, or failed where a step of its build did."""
+    ending = ending_of(trace)
+    if ending.signal == _SIGINT or ending.exit == _STATUS_OF_SIGINT:
+        return True
+    return ending.failed and any(ended_by_interrupt(span) and broke_the_build(span) for span in trace.spans)
+
+
+def ended_by_interrupt(span: Span) -> bool:
+    """This run was killed by SIGINT, or says with its exit status that it was interrupted."""
+    return span.exit is not None and (span.exit.signal == _SIGINT or span.exit.status == _STATUS_OF_SIGINT)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from gotrace.events.tools import Role
+from gotrace.reports.ending import ended_by_interrupt, interrupted
 from gotrace.reports.escape import safe_line
 from gotrace.reports.wording import end_of_span, program_of
+from gotrace.rules.engine import unexplained
+from gotrace.rules.finding import Diagnosis
 from gotrace.rules.steps import broke_the_build, package
 from gotrace.trace.model import Span, Trace
 
@@ -24,7 +27,19 @@ _HEADING = "# "
 
 def failed_steps(trace: Trace) -> list[Span]:
     """The tool runs that failed by themselves: nothing below them did. Those that broke a build come first."""
-    return sorted(_leaves(trace), key=lambda span: not broke_the_build(span))
+    return sorted(_not_stopped(trace, _leaves(trace)), key=lambda span: not broke_the_build(span))
+
+
+def unexplained_steps(trace: Trace, diagnosis: Diagnosis) -> list[Span]:
+    """The tool runs that broke a build and that no finding accounts for, but for what an interrupt stopped."""
+    return _not_stopped(trace, unexplained(trace, diagnosis))
+
+
+def _not_stopped(trace: Trace, failed: Iterable[Span]) -> list[Span]:
+    """Those that failed by themselves. After an interrupt the tools die of it, and go ends without a word."""
+    if not interrupted(trace):
+        return list(failed)
+    return [span for span in failed if not ended_by_interrupt(span) and (span.role is not Role.GO or first_error(span))]
 
 
 def _leaves(trace: Trace) -> Iterator[Span]:

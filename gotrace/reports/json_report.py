@@ -8,8 +8,7 @@ from typing import Any
 from gotrace.events.tools import Role
 from gotrace.reports.ending import ending_of, failed_builds
 from gotrace.reports.escape import safe_json
-from gotrace.reports.failed import first_error
-from gotrace.rules.engine import unexplained
+from gotrace.reports.failed import first_error, unexplained_steps
 from gotrace.rules.finding import Diagnosis, Evidence, Finding
 from gotrace.trace.model import Span, Trace
 from gotrace.trace.summary import summary
@@ -41,7 +40,7 @@ def document(trace: Trace, diagnosis: Diagnosis) -> dict[str, Any]:
         "host": trace.header.host,
         "findings": [_finding(finding) for finding in diagnosis.findings],
         "unexplained": [
-            {"process": _process(span), "text": first_error(span)} for span in unexplained(trace, diagnosis)
+            {"process": _process(span), "text": first_error(span)} for span in unexplained_steps(trace, diagnosis)
         ],
         "not_evaluated": [
             {"code": rule.code, "name": rule.name, "reason": rule.reason} for rule in diagnosis.not_evaluated

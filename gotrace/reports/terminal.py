@@ -6,12 +6,11 @@ from rich.text import Text
 
 from gotrace.reports.ending import ending_of, failed_builds
 from gotrace.reports.escape import safe_block, safe_line
-from gotrace.reports.failed import first_error, image_at, step
+from gotrace.reports.failed import first_error, image_at, step, unexplained_steps
 from gotrace.reports.page import USUAL, Page
 from gotrace.reports.tree import draw_tree
 from gotrace.reports.verdict import not_known, remark, verdict
 from gotrace.reports.wording import cut, end_of_span, named, pasteable, program_of, shortened
-from gotrace.rules.engine import unexplained
 from gotrace.rules.finding import Diagnosis, Evidence, Finding, Severity
 from gotrace.trace.model import Span, Trace
 
@@ -59,7 +58,7 @@ class TerminalReport:
             page.paragraph(remark(trace), hang=2)
         else:
             page.blank()
-        failed = unexplained(trace, diagnosis)
+        failed = unexplained_steps(trace, diagnosis)
         _unexplained(page, failed)
         return failed
 

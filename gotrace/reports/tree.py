@@ -11,7 +11,8 @@ from gotrace.reports.ending import ending_of
 from gotrace.reports.escape import safe_line
 from gotrace.reports.failed import failed_steps, first_error, step
 from gotrace.reports.page import Page
-from gotrace.reports.wording import GROUPS, cut, end_of, seconds, shortened
+from gotrace.reports.wording import GROUPS, cut, end_of, end_of_span, program_of, seconds, shortened
+from gotrace.rules.steps import package
 from gotrace.trace.model import Span, Trace
 from gotrace.trace.summary import summary
 
@@ -39,10 +40,20 @@ def draw_tree(page: Page, trace: Trace, told: Collection[Span] = ()) -> None:
             page.verbatim(
                 f"{GROUPS[group]:<5}{seconds(counts.group_seconds.get(group, 0.0)):>8}  {', '.join(runs)}", indent=2
             )
-    failed = failed_steps(trace)
-    for span in failed[:_MOST_FAILED]:
-        page.paragraph(step(span), label=Text("  failed  ", "red"))
-        if span not in told:
-            page.paragraph(cut(safe_line(first_error(span)), 2 * page.width), label=" " * 10)
+    failed = _alike(failed_steps(trace))
+    for spans in failed[:_MOST_FAILED]:
+        times = f" ({len(spans)} times)" if len(spans) > 1 else ""
+        page.paragraph(step(spans[0]) + times, label=Text("  failed  ", "red"))
+        if not all(span in told for span in spans):
+            page.paragraph(cut(safe_line(first_error(spans[0])), 2 * page.width), label=" " * 10)
     if len(failed) > _MOST_FAILED:
-        page.paragraph(f"… and {len(failed) - _MOST_FAILED} more", label=" " * 10)
+        page.paragraph(f"… and {sum(map(len, failed[_MOST_FAILED:]))} more", label=" " * 10)
+
+
+def _alike(failed: list[Span]) -> list[list[Span]]:
+    """Runs of the same tool for the same package that ended alike, with the same words, in order of the first."""
+    groups: dict[tuple[str, ...], list[Span]] = {}
+    for span in failed:
+        key = (program_of(span), package(span) or "", end_of_span(span), first_error(span))
+        groups.setdefault(key, []).append(span)
+    return list(groups.values())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gotrace.events.tools import Role
-from gotrace.reports.ending import Ending, ending_of, failed_builds
+from gotrace.reports.ending import Ending, ending_of, failed_builds, interrupted
 from gotrace.reports.wording import GROUPS, counted, end_of, end_of_span, seconds
 from gotrace.rules.finding import Diagnosis
 from gotrace.trace.model import Build, Trace
@@ -26,7 +26,8 @@ def verdict(trace: Trace, diagnosis: Diagnosis) -> str:
         counted(counts.processes, "process"),
         *_times(counts, ending.seconds if ending.seconds is not None else counts.seconds),
     ]
-    return f"gotrace: {_said(trace, ending)}: {', '.join(numbers)}; {_unsure(trace, diagnosis)}"
+    unsure = _unsure(trace, diagnosis)
+    return f"gotrace: {_said(trace, ending)}: {', '.join(numbers)}{'; ' if unsure else ''}{unsure}"
 
 
 def _said(trace: Trace, ending: Ending) -> str:
@@ -36,6 +37,8 @@ def _said(trace: Trace, ending: Ending) -> str:
     if trace.damage:
         ended = f", and the command {_ended(ending)}" if ending.failed else ""
         return f"cannot be judged: the recording is damaged{ended}"
+    if interrupted(trace):
+        return f"interrupted, and the command {_ended(ending)}"
     if trace.lost and not ending.failed and not failed_builds(trace):
         return "cannot be judged wholly: events were lost"
     if not any(span.role in _OF_GO for span in trace.spans):
@@ -101,17 +104,20 @@ def not_known(trace: Trace, diagnosis: Diagnosis, *, quiet: bool = False) -> Ite
         yield "degraded", sentence
     rules_by_reason: dict[str, list[str]] = {}
     for rule in diagnosis.not_evaluated:
-        rules_by_reason.setdefault(rule.reason, []).append(f"{rule.code} {rule.name}")
+        # The damage itself stands above already.
+        reason = rule.reason.removesuffix(f": {trace.damage}") if trace.damage else rule.reason
+        rules_by_reason.setdefault(reason, []).append(f"{rule.code} {rule.name}")
     for reason, rules in rules_by_reason.items():
         yield "not evaluated", f"{', '.join(rules)}: {reason}"
 
 
 def _unsure(trace: Trace, diagnosis: Diagnosis) -> str:
+    known = ending_of(trace).known
     parts = ["events were lost"] if trace.lost else []
-    if trace.damage:
+    if trace.damage and not known:  # otherwise the verdict itself has said so
         parts.append("the recording is damaged")
-    if not parts:
-        parts.append("nothing lost" if ending_of(trace).known else "what came after is not known")
+    if not parts and not trace.damage:
+        parts.append("nothing lost" if known else "what came after is not known")
     if diagnosis.not_evaluated:
         parts.append(f"{counted(len(diagnosis.not_evaluated), 'rule')} not evaluated")
     return ", ".join(parts)

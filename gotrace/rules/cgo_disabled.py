@@ -219,9 +219,18 @@ def _fixes(trace: Trace, build: Build, lookup: lookups.LookUp | None, lost: list
         else:
             with_cgo = fixes.use_compiler(trace, build)
     else:
-        text = "Turn cgo on explicitly: then a missing compiler is an error."
-        with_cgo = [*_compiler(trace, build, lookup), fixes.corrected(trace, build, {"CGO_ENABLED": "1"}, text)]
+        with_cgo = [*_compiler(trace, build, lookup), *_turn_on(trace, build, lookup)]
     return [*with_cgo, _without_c(trace, build, lost)]
+
+
+def _turn_on(trace: Trace, build: Build, lookup: lookups.LookUp | None) -> list[Fix]:
+    """No command where the compiler is known to be missing: it would fail at once."""
+    if lookup is None:
+        text = "Turn cgo on explicitly: then a missing compiler is an error."
+        return [fixes.corrected(trace, build, {"CGO_ENABLED": "1"}, text)]
+    if toolchains.outside_path(trace, lookup.name) is not None:
+        return []
+    return [Fix("CGO_ENABLED=1, once the compiler is there, makes a missing one an error instead of a silent loss.")]
 
 
 def _compiler(trace: Trace, build: Build, lookup: lookups.LookUp | None) -> list[Fix]:

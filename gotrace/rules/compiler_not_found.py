@@ -18,6 +18,8 @@ from gotrace.trace.model import Build, Span, Trace
 _DEFAULTS = {"CC": ("gcc", "clang"), "CXX": ("g++", "clang++"), "FC": ("gfortran",)}
 """What the go command takes where the variable is not set: gcc, or clang on darwin and the BSDs."""
 _LANGUAGE = {"CC": "C", "CXX": "C++", "FC": "Fortran"}
+_DO_WITHOUT_C = frozenset({"runtime/cgo", "net", "os/user"})
+"""The packages of the standard library that use cgo only where it is on."""
 _REFUSALS = {
     "ENOENT": "it is there, but the interpreter that its #! line or its ELF header names is not",
     "ENOEXEC": "it is there, but it is no program for this machine",
@@ -45,7 +47,7 @@ class CompilerNotFound(Rule):
     -------------
     Install the compiler (`apt-get install gcc libc6-dev`, `g++` for C++), or point CC at the one that is there. A
     path with a blank needs quotes of its own: CC="'/path with blank/gcc'". Where nothing in the program needs C,
-    CGO_ENABLED=0 says so.
+    CGO_ENABLED=0 says so; a package that has only files with `import "C"` cannot be built like that.
 
     References
     ----------
@@ -200,8 +202,22 @@ def _fixes(trace: Trace, build: Build, variable: str, lack: LookUp | Refused) ->
     if value:
         found += _without(trace, build, variable, lack)
     elif variable == "CC":
-        found.append(Fix("Or, where nothing in the program needs C, say so with CGO_ENABLED=0."))
+        found.append(_without_c(trace, build))
     return [*found, *forget]
+
+
+def _without_c(trace: Trace, build: Build) -> Fix:
+    """CGO_ENABLED=0 is no way out for a program that has C of its own and nothing in its place."""
+    pid = build.span.process.pid
+    own = {s.package for s in _searchers(build) if s.role is Role.CGO and s.package} - _DO_WITHOUT_C
+    known = [f for f in trace.facts_of("gopackage") if f.data.get("cgo_files") and f.data.get("pid", pid) == pid]
+    own |= {fact.subject for fact in known if not fact.data.get("standard")}
+    own -= {fact.subject for fact in known if fact.data.get("other_files")}
+    if not own:
+        return Fix("Or, where nothing in the program needs C, say so with CGO_ENABLED=0.")
+    first, *more = sorted(own)
+    named = f"{first} and {len(more)} more have" if more else f"{first} has"
+    return Fix(f"Or build with CGO_ENABLED=0, but only if {named} a Go file for that: `//go:build !cgo`.")
 
 
 def _in_quotes(path: str) -> str:

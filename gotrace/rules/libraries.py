@@ -36,12 +36,22 @@ class LackedLibrary:
     @property
     def static(self) -> bool:
         """Only libNAME.a will do."""
-        return bool(self.calls) and not any(call.paths[0].endswith(".so") for call in self.calls)
+        return bool(self.calls) and not self.exact and not any(call.paths[0].endswith(".so") for call in self.calls)
+
+    @property
+    def exact(self) -> bool:
+        """-l:NAME, which takes a file of this very name, static or not."""
+        return self.name.startswith(":")
+
+    @property
+    def all_static(self) -> bool:
+        """The whole link is static, not only a part of it (between -Bstatic and -Bdynamic): gcc says -static to ld."""
+        return self.static and "-static" in self.linker.argv
 
     @property
     def files(self) -> tuple[str, ...]:
         """The file names that would do, the usual one first."""
-        if self.by_path or self.name.startswith(":"):
+        if self.by_path or self.exact:
             return (self.name.removeprefix(":"),)
         return (f"lib{self.name}.a",) if self.static else (f"lib{self.name}.so", f"lib{self.name}.a")
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 from gotrace.events.facets import Facet
 from gotrace.events.model import Fact
-from gotrace.rules import evidence, fixes, includes, packages, search_path, steps, targets
+from gotrace.rules import evidence, fixes, includes, packages, search_path, steps, strange_headers, targets
 from gotrace.rules.base import Rule
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.rules.missing_target_headers import lacks_target_headers
-from gotrace.trace.model import Trace
+from gotrace.trace.model import Build, Trace
 
 _NAMED = 3
 """So many headers that are missing for one reason are named besides the first; more are counted."""
+_PACKAGES_NAMED = 2
+"""So many of the Go packages that include one header are named; more are counted."""
+_NOT_TO_SEARCH = re.compile(r"c\+\+|valgrind|node(js)?|python[\d.]*|linux|asm|asm-generic")
+"""Folders of /usr/include whose headers are for programs of their own kind; a C compile must not be sent there."""
 
 
 class MissingHeader(Rule):
@@ -59,36 +65,39 @@ class MissingHeader(Rule):
         """One finding for each header, however many packages include it."""
         seen: dict[tuple[int, str], Finding] = {}
         alike: dict[tuple[int, str], list[str]] = {}
+        including: dict[tuple[int, str], list[str]] = {}
         for missing in includes.missing_headers(trace):
             if lacks_target_headers(missing):
                 continue
             keys = steps.driver_keys(missing.compiler) | {f"header:{missing.name}"}
             package = steps.package(missing.compiler)
             keys |= {f"package:{package}"} if package else set()
+            keys |= _compilers_key(missing)
             place = (id(missing.compiler.build), _cause(missing))
+            including.setdefault(place, []).extend([package] if package else [])
             if place in seen:
                 seen[place].explains |= keys
                 alike[place] += [missing.name] if missing.name not in alike[place] else []
                 continue
-            seen[place], alike[place] = self._finding(trace, missing, package, keys), [missing.name]
+            seen[place], alike[place] = self._finding(trace, missing, keys), [missing.name]
         for place, finding in seen.items():
-            finding.message += _and_more(alike[place][1:])
+            finding.message += _of_packages(including[place]) + _and_more(alike[place][1:])
             yield finding
 
-    def _finding(
-        self, trace: Trace, missing: includes.MissingHeader, package: str | None, keys: frozenset[str]
-    ) -> Finding:
+    def _finding(self, trace: Trace, missing: includes.MissingHeader, keys: frozenset[str]) -> Finding:
         count = len(missing.folders)
         where = f"in none of the {count} folders that the compiler searched" if count > 1 else "not where it looked"
         includer = f", which {missing.included_at} includes," if missing.included_at else ""
         misleading = _misleading(missing)
-        elsewhere = _elsewhere(trace, missing) if misleading is None else []
+        strange = strange_headers.strange(trace, missing) if misleading is None else None
+        elsewhere = _elsewhere(trace, missing) if misleading is None and strange is None else []
         message = f"The header {missing.name}{includer} is {where}"
         if misleading is not None:
             message += f": {_what_misleads(missing, misleading)}"
+        if strange is not None:
+            message = f"The header {missing.name}{includer} {strange.what}"
         if elsewhere:
             message += f", though there is one in {elsewhere[0]}"
-        message += f" (package {package})" if package else ""
         return Finding(
             code=self.code,
             name=self.name,
@@ -102,7 +111,7 @@ class MissingHeader(Rule):
                 _fact_of(trace, missing.name) if elsewhere else None,
                 missing.compiler.exit,
             ),
-            fix=_fixes(trace, missing, elsewhere, misleading),
+            fix=[strange.fix] if strange is not None else _fixes(trace, missing, elsewhere, misleading),
             confidence=1.0 if missing.words is not None else 0.8,
             explains=keys,
         )
@@ -112,6 +121,14 @@ def _fact_of(trace: Trace, name: str) -> Fact | None:
     return next((fact for fact in trace.facts_of("header") if fact.subject == name), None)
 
 
+def _of_packages(paths: list[str]) -> str:
+    """The Go packages that include it, the first ones by name."""
+    first, more = list(dict.fromkeys(paths))[:_PACKAGES_NAMED], len(set(paths)) - _PACKAGES_NAMED
+    if len(first) < 2:
+        return f" (package {first[0]})" if first else ""
+    return f" (packages {', '.join(first)} and {more} more)" if more > 0 else f" (packages {' and '.join(first)})"
+
+
 def _and_more(names: list[str]) -> str:
     """The end of a message: headers that are missing for the same reason."""
     if not names:
@@ -119,6 +136,22 @@ def _and_more(names: list[str]) -> str:
     listed = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
     many = f"{len(names)} more headers are" if len(names) > 1 else "1 more header is"
     return f"; {many} missing for the same reason ({listed})."
+
+
+def _for_other_system(missing: includes.MissingHeader) -> targets.Platform | None:
+    """The build's target where that is no Linux: no header and no package of this machine is for it."""
+    wanted = targets.target(missing.compiler.build) if missing.compiler.build is not None else None
+    return wanted if wanted is not None and wanted.goos != "linux" else None
+
+
+def _compilers_key(missing: includes.MissingHeader) -> set[str]:
+    """In a build for another system the wrong compiler is the cause of whatever header it misses."""
+    wanted, driver = _for_other_system(missing), steps.driver(missing.compiler)
+    triple = targets.triple_of(missing.compiler)
+    if wanted is None or triple is None or targets.fits(triple, wanted):
+        return set()
+    path = driver.compiler.path if driver.compiler is not None and driver.compiler.path else None
+    return {f"cc:{posixpath.basename(path or (driver.argv[0] if driver.argv else driver.exec.path))}"}
 
 
 def _misleading(missing: includes.MissingHeader) -> search_path.Misleading | None:
@@ -149,10 +182,14 @@ def _elsewhere(trace: Trace, missing: includes.MissingHeader) -> list[str]:
     """Folders that are meant to be searched for the header and are not; none of another target's."""
     paths = (trace.fact("header", missing.name) or {}).get("found") or []
     folders = [str(path).removesuffix(f"/{missing.name}") for path in paths if str(path).endswith(f"/{missing.name}")]
-    folders = [folder for folder in folders if packages.is_include_root(folder, missing.name)]
     build = missing.compiler.build
     own = targets.triple_of(missing.compiler)
     crosses = build is not None and targets.crosses(build)
+    one_library = [] if crosses or len(paths) != 1 else [f for f in folders if _of_one_library(missing, f)]
+    folders = [folder for folder in folders if packages.is_include_root(folder, missing.name)] or one_library
+    wanted = _for_other_system(missing)
+    if wanted is not None and (own is None or not targets.fits(own, wanted)):
+        return []
     # What belongs to no target is for the host: no help to a cross build.
     allowed = {own} if crosses else {own, None}
     folders = [folder for folder in folders if search_path.triple_of_folder(folder) in allowed]
@@ -161,6 +198,17 @@ def _elsewhere(trace: Trace, missing: includes.MissingHeader) -> list[str]:
     if _musl(missing):
         folders = [folder for folder in folders if "musl" in folder]
     return folders
+
+
+def _of_one_library(missing: includes.MissingHeader, folder: str) -> bool:
+    """A folder just below /usr/include, from which one library alone is known to have this header."""
+    root, _, last = folder.rpartition("/")
+    if missing.quoted is not False or "/" in missing.name or root != "/usr/include" or _NOT_TO_SEARCH.fullmatch(last):
+        return False
+    holders = packages.holders_of_header(missing.name)
+    if len(holders) != 1 or holders[0].folder != f"include/{last}":
+        return False
+    return all(p.name.endswith("-dev") and p.name not in packages.LIBC_PACKAGES for p in holders[0].packages)
 
 
 def _musl(missing: includes.MissingHeader) -> bool:
@@ -183,6 +231,11 @@ def _fixes(
     if _musl(missing):
         where = "on the search path with CGO_CFLAGS=-I...: /usr/include has glibc's headers and is left out"
         return [Fix(f"Put {missing.name}, as built for musl, {where}.")]
+    other = _for_other_system(missing)
+    if other is not None:
+        own = strange_headers.own_file(missing)
+        text = f"Get {missing.name} with the development kit of {other}, and name its folder: CGO_CFLAGS=-I..."
+        return [own or Fix(f"{text}; this machine's packages are for another system.")]
     holders = packages.libraries_with_header(missing.name, quoted=bool(missing.quoted))
     found: Fix | None = None
     if len(holders) == 1:
@@ -217,17 +270,53 @@ def _vendored(missing: includes.MissingHeader) -> bool:
 
 
 def _bring_along(trace: Trace, missing: includes.MissingHeader) -> list[Fix]:
-    build = missing.compiler.build
-    text = (
-        f"`go mod vendor` drops folders without Go files, and {missing.name} with them. Build from the module cache "
-        "instead of vendor/ (-mod=mod)"
-    )
-    flags = f"{build.env.get('GOFLAGS', '')} -mod=mod".strip() if build is not None else "-mod=mod"
-    by_mod = Fix(f"{text}.", fixes.rerun(trace, build, {"GOFLAGS": flags}))
     keep = (
         "give the header's folder a Go file, import it for its side effects (import _), and run `go mod vendor` again"
     )
-    return [by_mod, Fix(f"Or, in the module that {missing.name} belongs to, {keep}.")]
+    return [
+        _from_module_cache(trace, missing),
+        Fix(f"Or, in the module that {missing.name} belongs to, {keep}."),
+    ]
+
+
+def _from_module_cache(trace: Trace, missing: includes.MissingHeader) -> Fix:
+    build = missing.compiler.build
+    drops = f"`go mod vendor` drops folders without Go files, and {missing.name} with them"
+    if build is not None and _in_workspace(trace, build):
+        return Fix(
+            f"{drops}. Build from the module cache instead of vendor/, with -mod=readonly: in a workspace, which this "
+            "is, Go refuses -mod=mod."
+        )
+    text = f"{drops}. Build from the module cache instead of vendor/ (-mod=mod)."
+    flags = f"{build.env.get('GOFLAGS', '')} -mod=mod".strip() if build is not None else "-mod=mod"
+    command = fixes.rerun(trace, build, {"GOFLAGS": flags})
+    if build is None or not _says_vendor(build.span.argv):
+        return Fix(text, command)
+    # A flag of the command line wins over GOFLAGS.
+    if not _says_vendor(command):
+        return Fix(f"{text.removesuffix('.')}: put that for -mod=vendor where the go command gets it.")
+    return Fix(text, _with_mod(fixes.rerun(trace, build, {})))
+
+
+def _in_workspace(trace: Trace, build: Build) -> bool:
+    pid = build.span.process.pid
+    facts = (fact.data for fact in trace.facts_of("goenv") if fact.data.get("pid", pid) == pid)
+    return any((data.get("values") or {}).get("GOWORK") not in (None, "", "off") for data in facts)
+
+
+def _says_vendor(argv: Sequence[str]) -> bool:
+    return _with_mod(argv) != tuple(argv)
+
+
+def _with_mod(argv: Sequence[str]) -> tuple[str, ...]:
+    """A go command line with -mod=mod for its -mod=vendor, in one word or in two."""
+    before = ("", *argv)
+    return tuple(
+        f"{word.removesuffix('vendor')}mod"
+        if word in ("-mod=vendor", "--mod=vendor") or (word == "vendor" and last in ("-mod", "--mod"))
+        else word
+        for last, word in zip(before, argv, strict=False)
+    )
 
 
 def _search_also(trace: Trace, missing: includes.MissingHeader, folder: str) -> Fix:
@@ -241,11 +330,9 @@ def _search_also(trace: Trace, missing: includes.MissingHeader, folder: str) -> 
 
 
 def _name_the_file(missing: includes.MissingHeader) -> Fix:
-    if missing.quoted and "/" not in missing.name:
-        return Fix(
-            f"Put {missing.name}, which looks like a file of the project's own, beside the file that includes it, or "
-            "name its folder: #cgo CFLAGS: -I${SRCDIR}/FOLDER."
-        )
+    own = strange_headers.own_file(missing)
+    if own is not None:
+        return own
     return Fix(
         f"Get {missing.name} with the development files of the library it belongs to, or with the Go module that "
         f"includes it, and put its folder on the search path (#cgo CFLAGS: -I... or CGO_CFLAGS)."

@@ -18,6 +18,8 @@ from gotrace.trace.model import Trace
 
 _OF_THE_LOADER = re.compile(r"(/usr(/local)?)?/lib(32|64|x32)?(/[\w.]+-linux-\w+)?")
 """ld.so(8), and Debian's multiarch folders in /etc/ld.so.conf.d."""
+_OF_FILE = re.compile(r":lib(?P<name>.+)\.(?P<kind>a|so)")
+"""-l:libNAME.a"""
 _FOR_LINKING = frozenset({"so", "archive", "linker script"})
 
 
@@ -109,8 +111,12 @@ def _what_is_wrong(library: LackedLibrary, files: list[LibraryFile]) -> str:
         )
     many = library.folders > 1
     lack = f"none of the {library.folders} folders that the linker searched holds {wanted}" if many else f"no {wanted}"
-    if library.static:
+    if library.exact:
+        return f"{option} names this very file, and {lack}{_instead(library, files)}"
+    if library.all_static:
         lack = f"this link is static, and {lack}"
+    elif library.static:
+        return f"{option} is linked statically here, and {lack}{_instead(library, files)}"
     return f"{option}: {lack}{_instead(library, files)}"
 
 
@@ -145,10 +151,16 @@ def _fixes(trace: Trace, library: LackedLibrary, files: list[LibraryFile]) -> li
     elsewhere, versioned = _elsewhere(library, files), _versioned(library, files)
     if elsewhere is not None:
         return [_search_also(trace, library, posixpath.dirname(elsewhere.path))]
-    known = packages.packages_of_library(library.name, archive=library.static)
+    # What this machine's packages hold is of no use to a build for another system than Linux.
+    usable = wanted is None or wanted.goos == "linux"
+    known = _holders(library) if usable else ()
     fix = fixes.build_package(trace, build, known, f"Install the package that holds {library.files[0]}")
     if fix is not None:
         return [fix]
+    if library.static and usable and fixes.has_apt(trace):
+        shared = packages.packages_of_library(library.name)
+        if shared:
+            return [_link_dynamically(library, shared[0].name)]
     if versioned is not None:
         link = posixpath.join(posixpath.dirname(versioned.path), library.files[0])
         command = fixes.as_root(trace, versioned.path, ("ln", "-s", versioned.path, link))
@@ -157,6 +169,21 @@ def _fixes(trace: Trace, library: LackedLibrary, files: list[LibraryFile]) -> li
     for_target = f" for {wanted}" if wanted is not None and any(not f.fits for f in files) else ""
     get = f"Get {library.files[0]}{for_target} with the library's development files"
     return [Fix(f"{get}, and name its folder by #cgo LDFLAGS: -L/folder.")]
+
+
+def _holders(library: LackedLibrary) -> tuple[packages.Package, ...]:
+    of_file = _OF_FILE.fullmatch(library.name)
+    if of_file is not None:
+        return packages.packages_of_library(of_file["name"], archive=of_file["kind"] == "a")
+    return packages.packages_of_library(library.name, archive=library.static)
+
+
+def _link_dynamically(library: LackedLibrary, package: str) -> Fix:
+    drop = "without -static" if library.all_static else f"without the -Bstatic before -l{library.name}"
+    return Fix(
+        f"Debian's {package} has no archive ({library.files[0]}): link it dynamically, {drop}, or build the archive "
+        "and name its folder by #cgo LDFLAGS: -L/folder."
+    )
 
 
 def _search_also(trace: Trace, library: LackedLibrary, folder: str) -> Fix:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from gotrace.events.facets import Facet
-from gotrace.rules import evidence, fixes, includes, packages, search_path, steps, targets
+from gotrace.rules import evidence, fixes, includes, packages, search_path, steps, targets, toolchains
 from gotrace.rules.base import Rule
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.rules.includes import MissingHeader
@@ -114,6 +114,10 @@ def _fixes(trace: Trace, build: Build, triple: str, header: str) -> list[Fix]:
         names = targets.multilib_packages(cxx=with_cxx)
         why = "Install the 32-bit C library for this machine's gcc (Debian's cross compilers cannot stay beside it)"
         fix = fixes.install(trace, names, why)
+        cross = targets.toolchain_for(build)
+        if cross is not None and toolchains.has(trace, cross.cc):
+            # The other way would throw this compiler out.
+            return [*fixes.use_compiler(trace, build), *([fix] if fix is not None else [])]
         if fix is not None:
             return [fix, *fixes.use_compiler(trace, build)]
     else:

@@ -127,8 +127,27 @@ def test_after_a_crash_everything_can_be_read() -> None:
     made.events(LIVE)
     made.raw(b"\1\2\3")
     made.close()
-    assert is_spool(path_of(made))
-    assert load_spool(path_of(made), fake_decoder) == (HEADER, [*LIVE, *DECODE(b"\1\2\3")], None)
+    with path_of(made).open("rb") as stream:
+        assert is_spool(stream)
+        assert load_spool(stream, fake_decoder) == (HEADER, [*LIVE, *DECODE(b"\1\2\3")], None)
+
+
+def test_a_spool_may_come_through_a_pipe() -> None:
+    made = spool()
+    made.events(LIVE)
+    reading, writing = os.pipe()
+    os.write(writing, path_of(made).read_bytes())
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stream:
+        assert is_spool(stream)
+        assert load_spool(stream, fake_decoder) == (HEADER, LIVE, None)
+
+
+def test_a_recording_is_no_spool_and_nothing_of_it_is_used_up(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b'{"magic":"gotrace","schema":1}\n')
+    with (tmp_path / "file").open("rb") as stream:
+        assert not is_spool(stream)
+        assert stream.read() == b'{"magic":"gotrace","schema":1}\n'
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
@@ -189,7 +208,6 @@ def test_what_is_no_spool_is_refused(content: bytes, message: str, tmp_path: Pat
 
 
 def test_a_missing_spool(tmp_path: Path) -> None:
-    assert not is_spool(tmp_path / "none")
     with pytest.raises(RecordingError, match="No such file"):
         load_spool(tmp_path / "none", fake_decoder)
 

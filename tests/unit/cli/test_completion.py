@@ -27,7 +27,13 @@ def test_an_unknown_shell(gotrace: Gotrace) -> None:
 
 @pytest.mark.parametrize(
     ("line", "completed"),
-    [("gotrace bu", "build"), ("gotrace report --form", "--format"), ("gotrace completion z", "zsh")],
+    [
+        ("gotrace bu", "build"),
+        ("gotrace report --form", "--format"),
+        ("gotrace completion z", "zsh"),
+        ("gotrace explain wrong-t", "wrong-target-compiler"),
+        ("gotrace explain GT101", "GT101"),
+    ],
 )
 def test_bash_completes(gotrace: Gotrace, tmp_path: Path, line: str, completed: str) -> None:
     """The script as bash itself runs it, with `gotrace` on the PATH."""

@@ -47,8 +47,23 @@ def test_of_a_damaged_recording_what_is_readable_is_shown(gotrace: Gotrace, reco
     assert done.code == 2
     assert done.out.startswith("gotrace: cannot be judged: the recording is damaged: 1 process")
     assert "damaged: " in done.out
-    assert done.err.startswith(f"gotrace: error: {recording} is not whole: ")
+    assert done.err.startswith(f"gotrace: error: not all of {recording} could be read\n")
     assert len(done.err.splitlines()) == 2
+
+
+def test_what_is_wrong_with_a_recording_is_told_once(gotrace: Gotrace, recording: Path) -> None:
+    recording.write_bytes(recording.read_bytes()[:-20])
+    done = gotrace("report", recording)
+    assert (done.out + done.err).count("is cut off inside line") == 1
+    to_file = gotrace("report", recording, "-o", recording.with_name("report"))
+    assert to_file.err.startswith(f"gotrace: error: {recording} is not whole: it is cut off inside line 5")
+
+
+def test_a_changed_recording_is_no_clean_one(gotrace: Gotrace, recording: Path) -> None:
+    recording.write_bytes(recording.read_bytes().replace(b"/bin/true", b"/bin/tree"))
+    done = gotrace("report", recording)
+    assert done.code == 2
+    assert "its checksum does not match" in done.out
 
 
 def test_of_nothing_but_a_header_nothing_is_concluded(gotrace: Gotrace, recording: Path) -> None:
@@ -74,7 +89,7 @@ def test_of_a_newer_recording_what_is_understood_is_shown(gotrace: Gotrace, reco
     done = gotrace("report", recording)
     assert done.code == 2
     assert "1 process" in done.out
-    assert "newer gotrace" in done.err
+    assert "newer gotrace" in done.out
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00" * 100, b"{}\n", b"#!/bin/sh\n"])

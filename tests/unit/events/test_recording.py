@@ -42,7 +42,7 @@ def test_compression_is_told_by_the_content_not_by_the_name(tmp_path: Path) -> N
 
 def test_the_header_names_magic_and_schema_though_they_are_defaults(tmp_path: Path) -> None:
     write_recording(tmp_path / "x", Header(), [])
-    assert (tmp_path / "x").read_bytes() == b'{"magic":"gotrace","schema":1}\n'
+    assert (tmp_path / "x").read_bytes().startswith(b'{"magic":"gotrace","schema":1,')
 
 
 def test_more_events_than_a_batch(tmp_path: Path) -> None:

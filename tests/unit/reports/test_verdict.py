@@ -129,3 +129,13 @@ def test_rules_with_the_same_reason_share_a_line() -> None:
         ("not evaluated", "GT101 a, GT103 c: no"),
         ("not evaluated", "GT102 b: why"),
     ]
+
+
+def test_a_reason_that_repeats_the_damage_is_cut_short() -> None:
+    made = trace(failed=True)
+    damaged(made)
+    reason = f"it found nothing, but the recording is damaged: {made.damage}"
+    assert list(not_known(made, Diagnosis([], [NotEvaluated("GT1", "a", reason)]))) == [
+        ("damaged", made.damage),
+        ("not evaluated", "GT1 a: it found nothing, but the recording is damaged"),
+    ]

@@ -72,9 +72,9 @@ def test_a_missing_compiler_turns_cgo_off(status: int, others: int, severity: st
     assert '"/bin/gcc"' in proof(finding)
     assert lines(finding) == [
         "apt-get install -y gcc libc6-dev",
-        "env CGO_ENABLED=1 go build .",
         *(["env CGO_ENABLED=0 go build ."] if others else []),
     ]
+    assert "CGO_ENABLED=1, once the compiler is there" in finding.fix[1].text, "a remark: as a command it would fail"
 
 
 def test_a_compiler_with_a_blank_in_its_path_is_one_word() -> None:
@@ -191,7 +191,10 @@ def test_a_compiler_outside_of_path_is_named() -> None:
     finding = scene.finding("cgo-disabled")
 
     assert "there is one at /opt/gcc-13/bin/gcc, which PATH does not have" in finding.message
-    assert lines(finding)[0] == f"env CGO_ENABLED=1 PATH={':'.join(PATH)}:/opt/gcc-13/bin go build ."
+    assert lines(finding) == [
+        f"env CGO_ENABLED=1 PATH={':'.join(PATH)}:/opt/gcc-13/bin go build .",
+        "env CGO_ENABLED=0 go build .",
+    ]
 
 
 def test_a_script_that_sets_the_target_is_the_place_for_every_fix() -> None:

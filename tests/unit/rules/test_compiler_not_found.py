@@ -33,6 +33,38 @@ def test_no_gcc_in_path() -> None:
     assert lines(finding) == ["apt-get install -y gcc libc6-dev"]
 
 
+def test_cgo_may_be_turned_off_where_only_the_standard_library_asked_for_it() -> None:
+    scene = Scene(env=CGO_ON, tools=CGO_ON)
+    cgo_finds_none(scene, package="runtime/cgo")
+    cgo_finds_none(scene, package="net")
+
+    assert scene.finding("compiler-not-found").fix[-1].text == (
+        "Or, where nothing in the program needs C, say so with CGO_ENABLED=0."
+    )
+
+
+@pytest.mark.parametrize(
+    ("packages", "named"), [(["ex/db"], "ex/db has"), (["ex/db", "runtime/cgo", "ex/z"], "ex/db and 1 more have")]
+)
+def test_a_program_with_c_of_its_own_is_not_told_to_turn_cgo_off(packages: list[str], named: str) -> None:
+    scene = Scene(env=CGO_ON, tools=CGO_ON)
+    for package in packages:
+        cgo_finds_none(scene, package=package)
+
+    assert scene.finding("compiler-not-found").fix[-1].text == (
+        f"Or build with CGO_ENABLED=0, but only if {named} a Go file for that: `//go:build !cgo`."
+    )
+
+
+@pytest.mark.parametrize(("others", "said"), [(0, "only if ex/db has"), (1, "where nothing in the program needs C")])
+def test_what_go_list_says_of_a_package_decides_whether_it_needs_c(others: int, said: str) -> None:
+    scene = Scene(env=CGO_ON, tools=CGO_ON)
+    cgo_finds_none(scene)
+    scene.lost_package("ex/db", files=["db.go"], others=others)
+
+    assert said in scene.finding("compiler-not-found").fix[-1].text
+
+
 def test_its_fix_is_silent() -> None:
     scene = Scene(env=CGO_ON, tools=CGO_ON, status=0)
     scene.searches(1, "gcc", PATH[:2])

@@ -146,6 +146,70 @@ def test_a_static_link_takes_archives_only() -> None:
     assert lines(finding) == [], "libvips-dev has no libvips.a"
 
 
+def test_a_static_link_cannot_have_what_debian_has_no_archive_of() -> None:
+    scene = Scene()
+    cannot_find(scene, "vips", static=True)
+
+    finding = scene.finding("missing-library")
+
+    assert "-lvips: this link is static, and none of the 5 folders" in finding.message
+    assert finding.fix[0].text.startswith(
+        "Debian's libvips-dev has no archive (libvips.a): link it dynamically, without -static, or"
+    )
+
+
+def looks_for(scene: Scene, library: str, file: str, flags: str = "") -> None:
+    """A link with this -l, for which ld asks for this file in vain."""
+    option = f"{flags} {library}".strip()
+    with (
+        scene.link() as link,
+        scene.run(link, f"gcc go.o {option}", 1) as gcc,
+        scene.run(gcc, f"collect2 {option}", 1) as collect2,
+        scene.run(collect2, f"/usr/bin/ld {option} -Bdynamic -lc", 1) as ld,
+    ):
+        scene.searches(ld, file, LIBRARY, "openat")
+        scene.story.writes(ld, f"/usr/bin/ld: cannot find {library}: No such file or directory\n")
+
+
+def test_only_a_part_of_the_link_is_static() -> None:
+    scene = Scene()
+    looks_for(scene, "-lvips", "libvips.a", "-Bstatic")
+
+    finding = scene.finding("missing-library")
+
+    assert "-lvips is linked statically here, and none of the 5 folders" in finding.message
+    assert "without the -Bstatic before -lvips" in finding.fix[0].text
+
+
+@pytest.mark.parametrize(
+    ("file", "commands"),
+    [("libfoo.a", []), ("libfoo.so.2", []), ("libz.a", ["apt-get install -y zlib1g-dev"]), ("libvips.a", [])],
+)
+def test_a_very_file_is_neither_static_nor_shared(file: str, commands: list[str]) -> None:
+    scene = Scene()
+    looks_for(scene, f"-l:{file}", file)
+
+    finding = scene.finding("missing-library")
+
+    assert f"-l:{file} names this very file, and none of the 5 folders that the linker searched holds {file}" in (
+        finding.message
+    )
+    assert "static" not in finding.message
+    assert lines(finding) == commands
+
+
+def test_a_build_for_another_system_gets_no_package_of_the_host() -> None:
+    env = {"GOOS": "windows", "CGO_ENABLED": "1", "CC": "x86_64-w64-mingw32-gcc"}
+    scene = Scene(env=env, tools=env)
+    cannot_find(scene, "z", cc="x86_64-w64-mingw32-gcc")
+    scene.story.fact("compiler", "/usr/bin/x86_64-w64-mingw32-gcc", target="x86_64-w64-mingw32", family="gcc")
+
+    finding = scene.finding("missing-library")
+
+    assert lines(finding) == []
+    assert "zlib1g-dev" not in finding.fix[0].text
+
+
 def test_what_is_there_is_for_another_machine() -> None:
     scene = Scene()
     skipping = "/usr/bin/ld: skipping incompatible /opt/lib/libfoo.so when searching for -lfoo\n"

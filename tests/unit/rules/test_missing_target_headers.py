@@ -69,6 +69,18 @@ def test_386_with_the_gcc_of_an_amd64_machine_lacks_multilib() -> None:
     ]
 
 
+def test_386_with_its_cross_compiler_at_hand_needs_nothing_installed() -> None:
+    settings = {"GOARCH": "386", "CGO_ENABLED": "1"}
+    scene = Scene(env=settings, tools=settings)
+    without_32_bit_libc(scene)
+    scene.story.fact("toolchain", compilers=["/usr/bin/gcc", "/usr/bin/i686-linux-gnu-gcc"], elsewhere=[])
+
+    assert lines(scene.finding("missing-target-headers")) == [
+        "env CGO_ENABLED=1 GOARCH=386 CC=i686-linux-gnu-gcc go build .",
+        "apt-get install -y gcc-multilib",
+    ]
+
+
 def test_without_the_compilers_words_the_calls_decide() -> None:
     observed = ["execs", "failed_execs", "failed_paths", "all_failures", "from_start", "probed"]
     scene = Scene(env=ARM64, tools=ARM64, observes=observed)
