@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from gotrace.errors import CaptureError, NotPermittedError, RecordingError, UsageError
 from gotrace.host.kernel import may_load
 from gotrace.sources.base import Decoder, Source
@@ -43,8 +45,11 @@ def decoder(info: Mapping[str, Any]) -> Decoder:
     """The decoder that a capture's `decoder_info` describes.
 
     Raises:
-        RecordingError: written by a source that this version does not know.
+        RecordingError: written by a source that this version does not know, or damaged.
     """
     if info.get("source") != EbpfSource.name:
         raise RecordingError(f"no decoder for records of source {info.get('source')!r}", "read it with a newer gotrace")
-    return RecordDecoder(info)
+    try:
+        return RecordDecoder(info)
+    except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
+        raise RecordingError(f"the layout of its records is not told, or not understood: {error!r}") from error

@@ -50,7 +50,7 @@ def test_an_endless_answer_is_cut_off() -> None:
 def test_a_tool_that_hangs_is_ended_with_all_its_children(tmp_path: Path, script: str) -> None:
     file = tmp_path / "pid"
     with pytest.raises(NoAnswerError, match="in time"):
-        shell(script.format(file=file), seconds=0.5)
+        shell(script.format(file=file), seconds=1.5)
     gone = False
     for _ in range(100):
         try:
