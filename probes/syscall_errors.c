@@ -120,7 +120,6 @@ static inline void on_failure(struct tracked *who, char *registers, s64 result) 
 
     int exec = abi == ABI_I386 ? (nr == 11 || nr == 358) : abi == ABI_X32 ? (nr == 520 || nr == 545) : (nr == 59 || nr == 322);
     if (!exec) {
-        count(COUNTER_STREAMED);
         if (bulk.ringbuf_output(record, FAILURE_HEADER + bytes, BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_FAILURE);
         return;
     }

@@ -32,7 +32,7 @@ def serve(connection: socket.socket) -> None:
     if not isinstance(request, Attach):
         return
     try:
-        compiled, warm, notes = _programs()
+        compiled = _programs()
         probes = LoadedProbes(compiled, request.cookie)
     except CaptureError as error:
         with suppress(OSError):
@@ -44,7 +44,7 @@ def serve(connection: socket.socket) -> None:
         return
     with probes:
         entries = {spec.name: spec.entries for spec in compiled.maps}
-        ready = Ready([(name, entries[name]) for name in SHARED], compiled.layouts, compiled.constants, warm, notes)
+        ready = Ready([(name, entries[name]) for name in SHARED], compiled.layouts, compiled.constants)
         send(connection, ready, [probes.maps[name] for name in SHARED])
         # Whatever comes next, a Stop or the end of the connection, it is time to detach.
         message, _ = receive(connection)
@@ -54,14 +54,13 @@ def serve(connection: socket.socket) -> None:
                 send(connection, Stopped(probes.missed_runs()))
 
 
-def _programs() -> tuple[Compiled, bool, list[str]]:
-    """From the cache, else compiled now (and kept)."""
-    key = unit.key()
-    if compiled := cache.load(key):
-        return compiled, True, []
-    compiled = compile_probes()
-    note = cache.store(compiled)
-    return compiled, False, [note] if note else []
+def _programs() -> Compiled:
+    """From the cache, else compiled now, and kept if the cache can be written."""
+    compiled = cache.load(unit.key())
+    if compiled is None:
+        compiled = compile_probes()
+        cache.store(compiled)
+    return compiled
 
 
 def _leave_the_caller(connection: socket.socket) -> None:

@@ -28,7 +28,7 @@ _C_TYPES: Final = {
     "int": "i", "unsigned long": "Q", "long": "q", "unsigned long long": "Q", "long long": "q",
 }  # fmt: skip
 _PSEUDO_MAP_FD, _LD_IMM64 = 1, 0x18
-_SCRATCH_ONLY: Final = "layout_"
+_LAYOUT_ONLY: Final = "layout_"
 
 
 def _import_bcc() -> ModuleType:
@@ -118,9 +118,9 @@ def _extract(module: Any, library: Any) -> Compiled:
     handle = module.module
     for index in range(library.bpf_num_tables(handle)):
         name = library.bpf_table_name(handle, index).decode()
-        if name.startswith(_SCRATCH_ONLY):
+        if name.startswith(_LAYOUT_ONLY):
             description = msgspec.json.decode(library.bpf_table_leaf_desc_id(handle, index))
-            layouts[name.removeprefix(_SCRATCH_ONLY)] = _layout(description)
+            layouts[name.removeprefix(_LAYOUT_ONLY)] = _layout(description)
             continue
         names[library.bpf_table_fd_id(handle, index)] = name
         maps.append(

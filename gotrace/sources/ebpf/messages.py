@@ -26,9 +26,6 @@ class Ready(msgspec.Struct, tag="ready"):
     """(name, size of a ring buffer in bytes or number of entries)."""
     layouts: dict[str, Layout]
     constants: dict[str, int]
-    warm: bool
-    """The programs came from the cache."""
-    notes: list[str] = []
 
 
 class Refused(msgspec.Struct, tag="refused"):

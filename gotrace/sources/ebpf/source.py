@@ -75,7 +75,6 @@ class EbpfCapture:
         self.observes = OBSERVES
         self.degraded: tuple[str, ...] = ()
         self.decoder_info: Mapping[str, Any] = {}
-        self.warm = False
         self._collector: launch.Collector | None = None
         self._connection: socket.socket | None = None
         self._rings: dict[str, Ring] = {}
@@ -122,7 +121,6 @@ class EbpfCapture:
         self._counters = Counters(maps["counters"], answer.constants)
         for descriptor in descriptors:
             os.close(descriptor)
-        self.warm = answer.warm
         self.decoder_info = {
             "source": self.source,
             "layouts": msgspec.to_builtins(answer.layouts),
