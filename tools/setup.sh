@@ -119,9 +119,9 @@ development_packages() { # the dev group of pyproject.toml; pip itself reads gro
 
 install_gotrace() {
     local stamp=$VENV/.installed wanted
-    # The folder is part of it: an editable installation points to it, and a checkout may be moved.
-    wanted="$PWD $(sha256sum pyproject.toml)"
-    [[ -e $stamp && $(<"$stamp") == "$wanted" ]] && return
+    # The folder is part of it: an editable installation points to it, and a checkout may be moved. So is what compiles.
+    wanted="$PWD $(sha256sum pyproject.toml hatch_build.py gotrace/sources/ptrace/stops.c)"
+    [[ -e $stamp && $(<"$stamp") == "$wanted" && -e gotrace/sources/ptrace/_stops.so ]] && return
     say "installing gotrace and its development tools into $VENV"
     development_packages >"$VENV/dev-requirements.txt"
     "$VENV/bin/python" -m pip install --quiet --editable . --requirement "$VENV/dev-requirements.txt" ||

@@ -37,7 +37,8 @@ class Exec(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="
 
     `argv`, `env` and `cwd` are None where they could not be read (a failed attempt has no `env` and no `cwd`).
     `env` holds allow-listed variables only. `argv_bytes` is the true length in bytes of an argument vector that
-    was cut (0 where even that is not known), or None for a whole one.
+    was cut (0 where even that is not known), or None for a whole one. `suppressed`: a set-user-ID or set-group-ID
+    program, or one with file capabilities, that ran without that privilege because it was traced by an ordinary user.
     """
 
     path: str
@@ -46,6 +47,7 @@ class Exec(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="
     cwd: str | None = None
     error: int = 0
     argv_bytes: int | None = None
+    suppressed: bool = False
 
 
 class Exit(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="exit"):

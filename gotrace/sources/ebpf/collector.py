@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import os
 import resource
-import signal
 import socket
 import struct
 import sys
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from gotrace.errors import CaptureError, NotPermittedError
+from gotrace.sources.background import in_background
 from gotrace.sources.ebpf import cache, unit
 from gotrace.sources.ebpf.compile import compile_probes
 from gotrace.sources.ebpf.compiled import Compiled
@@ -63,38 +64,15 @@ def _programs() -> Compiled:
     return compiled
 
 
-def _leave_the_caller(connection: socket.socket) -> None:
-    """Have no inherited descriptor but the socket, and no one's signals."""
-    os.umask(0o077)
-    os.chdir("/")
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(null, descriptor)
-    kept = connection.fileno()
-    os.closerange(3, kept)
-    os.closerange(kept + 1, os.sysconf("SC_OPEN_MAX"))
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE, signal.SIGQUIT, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+def detached(connection: socket.socket) -> None:
+    """Serve in a process of its own."""
+    in_background(partial(_serve_unlimited, connection), connection)
+
+
+def _serve_unlimited(connection: socket.socket) -> None:
     with suppress(OSError, ValueError):  # needed before Linux 5.11 only; not everybody may
         resource.setrlimit(resource.RLIMIT_MEMLOCK, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-
-
-def detached(connection: socket.socket) -> None:
-    """Serve in a process of its own that is not our child, so that no wait(2) of ours ever meets it."""
-    child = os.fork()
-    if child:
-        with suppress(ChildProcessError):  # SIGCHLD is ignored: the kernel has reaped it, once it was gone
-            os.waitpid(child, 0)
-        return
-    try:
-        # In a session of its own from the start: sudo hangs up its terminal (use_pty) as soon as we have returned.
-        os.setsid()
-        if os.fork() == 0:
-            _leave_the_caller(connection)
-            serve(connection)
-    finally:
-        os._exit(0)
+    serve(connection)
 
 
 def main() -> None:

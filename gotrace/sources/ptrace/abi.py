@@ -1,0 +1,41 @@
+"""Numbers and structures of <linux/ptrace.h> that python-ptrace's binding does not have, for x86-64."""
+
+from __future__ import annotations
+
+import struct
+from typing import Final
+
+PTRACE_SEIZE: Final = 0x4206
+PTRACE_LISTEN: Final = 0x4208
+PTRACE_GET_SYSCALL_INFO: Final = 0x420E
+"""Since Linux 5.3."""
+
+PTRACE_O_TRACESECCOMP: Final = 0x80
+PTRACE_O_EXITKILL: Final = 0x100000
+
+PTRACE_EVENT_SECCOMP: Final = 7
+PTRACE_EVENT_STOP: Final = 128
+
+SYSCALL_STOP: Final = 0x85
+"""SIGTRAP | 0x80: how PTRACE_O_TRACESYSGOOD marks the stops of PTRACE_SYSCALL."""
+STOP_SIGNALS: Final = frozenset({19, 20, 21, 22})
+"""SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU: a PTRACE_EVENT_STOP with one of them is a group-stop (ptrace(2))."""
+
+SYSCALL_INFO: Final = struct.Struct("<BBHIQQqB")
+"""struct ptrace_syscall_info as far as an exit fills it: op, -, -, arch, ip, sp, rval, is_error."""
+SYSCALL_INFO_BYTES: Final = 88
+SYSCALL_INFO_EXIT: Final = 2
+
+FIRST_RESTART, LAST_RESTART = 512, 530
+"""Results by which the kernel tells itself to restart a call that a signal interrupted (include/linux/errno.h)."""
+
+REGISTERS: Final = struct.Struct("<27Q")
+"""struct user_regs_struct, in the order of <sys/user.h>."""
+R10, R9, R8, RDX, RSI, RDI, RIP, CS, RSP = 7, 8, 9, 12, 13, 14, 16, 17, 19
+RBP, RBX, RCX = 4, 5, 11
+CODE_SEGMENT_32: Final = 0x23
+"""__USER32_CS: the thread runs 32-bit code (arch/x86/include/asm/segment.h)."""
+
+X86_64_ARGUMENTS: Final = (RDI, RSI, RDX, R10, R8, R9)
+I386_ARGUMENTS: Final = (RBX, RCX, RDX, RSI, RDI, RBP)
+"""Which registers carry a call's six arguments (syscall(2))."""

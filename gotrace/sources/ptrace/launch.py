@@ -1,0 +1,105 @@
+"""How the launched child and the tracer find each other: a few words over a socket, right before the child's execve.
+
+The child says who it is; the tracer says who it is; the child lets it trace (Yama's mode 1 asks for that where the
+tracer is no ancestor); the tracer seizes it and says how that went; the child installs the filter.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import struct
+from contextlib import suppress
+from socket import socket
+from typing import Final
+
+from gotrace.host.kernel import capability_mask
+from gotrace.sources.ptrace.channel import Channel
+from gotrace.sources.ptrace.filter import Filter
+
+_WORD: Final = struct.Struct("<q")
+_PR_SET_NAME, _PR_SET_PTRACER = 15, 0x59616D61
+_NAME: Final = b"ptrace-keeper"
+"""Not called like us, lest a pkill(1) that means gotrace ends the tracer, and with it the command."""
+_CAP_SYS_PTRACE: Final = 19
+_DEAF_TO: Final = (
+    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP, signal.SIGTTIN,
+    signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM,
+)  # fmt: skip
+"""Whoever means the command sends its signals to that; the tracer stays as long as there are tracees."""
+
+
+def say(connection: socket, number: int) -> None:
+    """Send one number."""
+    connection.send(_WORD.pack(number))
+
+
+def hear(connection: socket) -> int:
+    """The next number.
+
+    Raises:
+        OSError: the other side is gone.
+    """
+    word = connection.recv(_WORD.size)
+    if len(word) != _WORD.size:
+        raise ConnectionResetError("the tracer is gone")
+    return int(_WORD.unpack(word)[0])
+
+
+class Presented:
+    """The child's side, made before the fork."""
+
+    def __init__(self, connection: socket, program: Filter) -> None:
+        self._connection, self._filter = connection, program
+        self._prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+    def __call__(self) -> None:
+        """Be traced from now on, and stop at the observed calls.
+
+        Raises:
+            OSError: the kernel refuses, or the tracer is gone.
+        """
+        say(self._connection, os.getpid())
+        tracer = hear(self._connection)
+        self._prctl(_PR_SET_PTRACER, ctypes.c_ulong(tracer), 0, 0, 0)  # EINVAL without Yama
+        say(self._connection, 0)
+        problem = hear(self._connection)
+        self._prctl(_PR_SET_PTRACER, 0, 0, 0, 0)
+        if problem:
+            raise OSError(problem, os.strerror(problem))
+        self._filter.install()
+
+
+def serve(connection: socket, channel: Channel, *, terminal: bool) -> None:
+    """The tracer's whole life."""
+    for number in _DEAF_TO:
+        signal.signal(number, signal.SIG_IGN)
+    with suppress(OSError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, ctypes.c_char_p(_NAME), 0, 0, 0)
+    say(connection, os.getpid())
+    # Imported here: python-ptrace takes 30 ms, and gotrace prepares the recording meanwhile.
+    from gotrace.sources.ptrace.compiled import stops_of
+    from gotrace.sources.ptrace.stops import seize
+    from gotrace.sources.ptrace.tracer import Tracer
+
+    tracer = Tracer(channel, stops_of(channel.words), terminal=terminal, unprivileged=_suppresses_privileges())
+    with suppress(OSError):
+        child = hear(connection)
+        say(connection, os.getpid())
+        hear(connection)
+        problem = seize(child)
+        say(connection, problem)
+        if not problem:
+            tracer.follow(child)
+
+
+def _suppresses_privileges() -> bool:
+    """Whether programs lose their set-user-ID privilege because it is us who trace them (execve(2), ptrace(2)).
+
+    Not where we may trace everybody; and where no_new_privs was set before us they would have none anyway.
+    """
+    with open("/proc/self/status", encoding="ascii", errors="replace") as stream:  # noqa: PTH123
+        status = stream.read()
+    privileged = capability_mask(status, "CapEff") >> _CAP_SYS_PTRACE & 1
+    return not privileged and "\nNoNewPrivs:\t0\n" in status

@@ -1,0 +1,175 @@
+"""Which tracees there are: threads and their processes, and what /proc says of a process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import stat
+from contextlib import suppress
+from typing import Final
+
+from gotrace.sources.ptrace.memory import Memory
+from gotrace.sources.ptrace.records import Who
+
+_SYS_TGKILL: Final = 234
+_STATUS_LIMIT: Final = 8192
+_DELETED: Final = b" (deleted)"
+_CAPABILITIES: Final = "security.capability"
+
+_syscall = ctypes.CDLL(None, use_errno=True).syscall
+
+
+class Process:
+    """One process of the tree, from its birth to its end."""
+
+    __slots__ = ("_memory", "ns_pid", "output_bytes", "pid")
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.ns_pid = innermost_pid(pid)
+        self.output_bytes = 0
+        """How much of its stderr was kept."""
+        self._memory: Memory | None = None
+
+    def who(self, tid: int) -> Who:
+        """It, seen through its thread `tid`."""
+        return Who(self.pid, tid, self.ns_pid)
+
+    @property
+    def memory(self) -> Memory:
+        """Its memory, which may be read while one of its threads is stopped."""
+        if self._memory is None:
+            self._memory = Memory(self.pid)
+        return self._memory
+
+    def forget_memory(self) -> None:
+        """It has another one now, or is gone."""
+        if self._memory is not None:
+            self._memory.close()
+            self._memory = None
+
+
+class Processes:
+    """All threads that are traced, by their ids."""
+
+    def __init__(self) -> None:
+        self._of_thread: dict[int, Process] = {}
+
+    def __contains__(self, tid: int) -> bool:
+        return tid in self._of_thread
+
+    def of(self, tid: int) -> Process:
+        """The process of a thread; one that nobody told us of is added."""
+        process = self._of_thread.get(tid)
+        return process if process is not None else self.add(tid)
+
+    def add(self, pid: int) -> Process:
+        """A new process."""
+        process = self._of_thread[pid] = Process(pid)
+        return process
+
+    def add_thread(self, tid: int, process: Process) -> None:
+        """A new thread of a process."""
+        self._of_thread[tid] = process
+
+    def remove(self, tid: int) -> Process | None:
+        """A thread is gone; the process if that was its end."""
+        process = self._of_thread.pop(tid, None)
+        if process is None or process.pid != tid:
+            return None
+        process.forget_memory()
+        return process
+
+
+def is_process(tid: int) -> bool:
+    """Whether a new task is a process, not a thread: clone(2) can make both. It must not have been waited for."""
+    return bool(_syscall(_SYS_TGKILL, tid, tid, 0) == 0)
+
+
+def innermost_pid(pid: int) -> int:
+    """Its pid in its innermost PID namespace (NSpid of proc(5))."""
+    _, _, rest = _status(pid).partition(b"NSpid:")
+    ids = rest.partition(b"\n")[0].split()
+    return int(ids[-1]) if ids else pid
+
+
+def parent_of(pid: int) -> int:
+    """Its parent's pid, 0 where it is gone."""
+    _, _, rest = _status(pid).partition(b"PPid:")
+    return int(rest.split(None, 1)[0]) if rest else 0
+
+
+def working_directory(pid: int) -> bytes | None:
+    """As the process itself would name it, also below a chroot(2); None where it is not ours to read."""
+    try:
+        link = f"/proc/{pid}/cwd"
+        folder, root = _target(link), _target(f"/proc/{pid}/root")
+        if folder.endswith(_DELETED) and os.stat(link).st_nlink == 0:  # noqa: PTH116  called for each exec
+            folder = folder.removesuffix(_DELETED)
+    except OSError:
+        return None
+    if root != b"/" and (folder == root or folder.startswith(root + b"/")):
+        return folder[len(root) :] or b"/"
+    return folder
+
+
+def _target(link: str) -> bytes:
+    return os.readlink(os.fsencode(link))  # noqa: PTH115  bytes, which Path has not
+
+
+def lost_privilege(pid: int) -> bool:
+    """Whether it runs a set-user-ID, set-group-ID or file-capability program without getting that privilege.
+
+    So it is where the tracer is an ordinary user (execve(2)), and where no_new_privs is set; also on a `nosuid` mount,
+    which is not our doing and no such case.
+    """
+    program = f"/proc/{pid}/exe"
+    try:
+        found = os.stat(program)  # noqa: PTH116  called for each exec
+        as_user = found.st_mode & stat.S_ISUID
+        as_group = found.st_mode & (stat.S_ISGID | stat.S_IXGRP) == stat.S_ISGID | stat.S_IXGRP
+        if not (as_user or as_group or _has_capabilities(program)) or os.statvfs(program).f_flag & os.ST_NOSUID:
+            return False
+    except OSError:
+        return False
+    uids, gids = _ids(pid, b"Uid:"), _ids(pid, b"Gid:")
+    if as_user:
+        return uids[1:2] != [found.st_uid]
+    if as_group:
+        return gids[1:2] != [found.st_gid]
+    return b"\nCapPrm:\t0000000000000000\n" in _status(pid)
+
+
+def _has_capabilities(program: str) -> bool:
+    with suppress(OSError):
+        return bool(os.getxattr(program, _CAPABILITIES))
+    return False
+
+
+def _ids(pid: int, name: bytes) -> list[int]:
+    """Real, effective, saved and file-system id."""
+    return [int(one) for one in _status(pid).partition(b"\n" + name)[2].partition(b"\n")[0].split()]
+
+
+def writes_to_terminal(tid: int, descriptor: int) -> bool:
+    """Whether a descriptor of a tracee is a terminal."""
+    try:
+        found = os.stat(f"/proc/{tid}/fd/{descriptor}")  # noqa: PTH116  called for each write
+    except OSError:
+        return False
+    major = os.major(found.st_rdev)
+    return stat.S_ISCHR(found.st_mode) and (major in (4, 5) or 136 <= major <= 143)
+
+
+def _status(pid: int) -> bytes:
+    """/proc/PID/status, empty where the process is gone."""
+    try:
+        descriptor = os.open(f"/proc/{pid}/status", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, _STATUS_LIMIT)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,182 @@
+"""What the tracer tells gotrace: small binary records, packed by the one and turned into events by the other.
+
+A record is a head and a body, padded to 8 bytes; all numbers are little-endian.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+from gotrace.errors import RecordingError
+from gotrace.events.model import Event, Exec, Exit, Fork, Output, SyscallError
+from gotrace.events.text import printable
+from gotrace.sources.ptrace.calls import ABIS, by_mark
+
+FORMAT: Final = 1
+
+FORK, EXEC, EXIT, OUTPUT, FAILURE = range(1, 6)
+TRUNCATED, SUPPRESSED, NO_ARGV, NO_ENV, NO_CWD = 1, 2, 4, 8, 16
+"""Flags of a record."""
+
+HEAD: Final = struct.Struct("<IHHQIIII")
+"""Bytes of the record with its padding, kind, flags, time, pid, tid, pid in the innermost namespace, and a number: the
+child of a fork, the errno of an exec or a failure, the wait status of an exit, the length of an output."""
+_EXEC_BODY: Final = struct.Struct("<IIIIQ")
+"""Bytes of path, argv, environment and working directory, and the true length of a cut argv."""
+FAILURE_BODY: Final = struct.Struct("<HHHHQ6Q")
+"""Mark of the call, bytes of its two paths (with NUL; 0: none), 0, instruction pointer, six arguments."""
+FAILURE_HEAD: Final = struct.Struct(HEAD.format + FAILURE_BODY.format.removeprefix("<"))
+
+_CORE: Final = 0x80
+_PADDING: Final = tuple(b"\0" * (-length & 7) for length in range(8))
+
+_path = lru_cache(maxsize=16384)(printable)
+
+
+class Who:
+    """Whom a record is about: the ids that are part of every head."""
+
+    __slots__ = ("ns_pid", "pid", "tid")
+
+    def __init__(self, pid: int, tid: int, ns_pid: int) -> None:
+        self.pid, self.tid, self.ns_pid = pid, tid, ns_pid
+
+
+def _record(kind: int, ts_ns: int, who: Who, number: int, *, flags: int = 0, body: bytes = b"") -> bytes:
+    padding = _PADDING[len(body) & 7]
+    size = HEAD.size + len(body) + len(padding)
+    return HEAD.pack(size, kind, flags, ts_ns, who.pid, who.tid, who.ns_pid, number) + body + padding
+
+
+def fork(ts_ns: int, who: Who, child: int) -> bytes:
+    """`who` made the process `child`."""
+    return _record(FORK, ts_ns, who, child)
+
+
+def exited(ts_ns: int, who: Who, wait_status: int) -> bytes:
+    """`who` is gone, with a status as of wait(2)."""
+    return _record(EXIT, ts_ns, who, wait_status)
+
+
+def output(ts_ns: int, who: Who, text: bytes, *, truncated: bool) -> bytes:
+    """`who` wrote `text` to its stderr; `truncated`: and more that is not kept."""
+    return _record(OUTPUT, ts_ns, who, len(text), flags=TRUNCATED if truncated else 0, body=text)
+
+
+def execution(
+    ts_ns: int,
+    who: Who,
+    *,
+    path: bytes,
+    argv: bytes | None,
+    env: bytes | None = None,
+    cwd: bytes | None = None,
+    error: int = 0,
+    argv_bytes: int = 0,
+    truncated: bool = False,
+    suppressed: bool = False,
+) -> bytes:
+    """`who` executed `path`, or tried to. `argv` and `env` are strings, each with its NUL; None: not known."""
+    flags = (TRUNCATED if truncated else 0) | (SUPPRESSED if suppressed else 0)
+    flags |= (NO_ARGV if argv is None else 0) | (NO_ENV if env is None else 0) | (NO_CWD if cwd is None else 0)
+    texts = (path, argv or b"", env or b"", cwd or b"")
+    body = _EXEC_BODY.pack(*map(len, texts), argv_bytes) + b"".join(texts)
+    return _record(EXEC, ts_ns, who, error, flags=flags, body=body)
+
+
+class RecordDecoder:
+    """Turns records into events; see `gotrace.sources.base.Decoder`."""
+
+    def __init__(self, info: Mapping[str, Any]) -> None:
+        """From the `decoder_info` of a ptrace capture.
+
+        Raises:
+            RecordingError: the records are in a format that this version does not know.
+        """
+        if info["format"] != FORMAT:
+            raise RecordingError(f"records of ptrace in format {info['format']!r}", "read it with a newer gotrace")
+        self._calls = by_mark()
+        self._decoders = {
+            FORK: self._fork,
+            EXEC: self._exec,
+            EXIT: self._exit,
+            OUTPUT: self._output,
+            FAILURE: self._failure,
+        }
+
+    def decode(self, data: bytes) -> list[Event]:
+        """Events of whole records, in their order.
+
+        Raises:
+            ValueError: these are no records.
+        """
+        events: list[Event] = []
+        position, end = 0, len(data)
+        unpack, decoders = HEAD.unpack_from, self._decoders
+        while position < end:
+            size, kind, flags, ts_ns, pid, tid, ns_pid, number = unpack(data, position)
+            if size < HEAD.size or position + size > end or kind not in decoders:
+                raise ValueError(f"no record at byte {position}")
+            who = {"ts_ns": ts_ns, "pid": pid, "tid": tid, "ns_pid": ns_pid if ns_pid != pid else None}
+            events.append(decoders[kind](who, flags, number, data, position + HEAD.size))
+            position += size
+        return events
+
+    @staticmethod
+    def _fork(who: dict[str, Any], _flags: int, number: int, _data: bytes, _at: int) -> Event:
+        return Fork(**who, child_pid=number)
+
+    @staticmethod
+    def _exit(who: dict[str, Any], _flags: int, number: int, _data: bytes, _at: int) -> Event:
+        signal = number & 0x7F
+        status = None if signal else number >> 8 & 0xFF
+        return Exit(**who, status=status, signal=signal or None, core=bool(number & _CORE))
+
+    @staticmethod
+    def _output(who: dict[str, Any], flags: int, number: int, data: bytes, at: int) -> Event:
+        return Output(**who, text=printable(data[at : at + number]), truncated=bool(flags & TRUNCATED))
+
+    @staticmethod
+    def _exec(who: dict[str, Any], flags: int, number: int, data: bytes, at: int) -> Event:
+        *sizes, argv_bytes = _EXEC_BODY.unpack_from(data, at)
+        at += _EXEC_BODY.size
+        texts = []
+        for size in sizes:
+            texts.append(data[at : at + size])
+            at += size
+        path, argv, env, cwd = texts
+        return Exec(
+            **who,
+            path=printable(path),
+            argv=None if flags & NO_ARGV else _strings(argv),
+            env=None if flags & NO_ENV else _environment(env),
+            cwd=None if flags & NO_CWD else printable(cwd),
+            error=number,
+            argv_bytes=argv_bytes if flags & TRUNCATED else None,
+            suppressed=bool(flags & SUPPRESSED),
+        )
+
+    def _failure(self, who: dict[str, Any], _flags: int, number: int, data: bytes, at: int) -> Event:
+        mark, first, second, _, ip, *args = FAILURE_BODY.unpack_from(data, at)
+        at += FAILURE_BODY.size
+        call = self._calls[mark]
+        paths: tuple[str, ...] = ()
+        if first:
+            paths = (_path(data[at : at + first - 1]),)
+        if second:
+            paths = (*paths, _path(data[at + first : at + first + second - 1]))
+        return SyscallError(
+            **who, abi=ABIS[call.abi], syscall=call.name, errno=number, paths=paths, args=tuple(args), ip=ip
+        )
+
+
+def _strings(block: bytes) -> tuple[str, ...]:
+    return tuple(map(printable, block.removesuffix(b"\0").split(b"\0"))) if block else ()
+
+
+def _environment(block: bytes) -> dict[str, str]:
+    variables = (entry.partition(b"=") for entry in block.split(b"\0") if b"=" in entry)
+    return {printable(name): printable(value) for name, _, value in variables}

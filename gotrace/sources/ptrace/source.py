@@ -1,0 +1,155 @@
+"""The ptrace source as the capture layer sees it: a reader of what its tracer, a process of its own, has noted."""
+
+from __future__ import annotations
+
+import os
+import platform
+import select
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from gotrace.errors import CaptureError
+from gotrace.events.facets import Facet
+from gotrace.events.model import Event, Lost
+from gotrace.sources.background import in_background
+from gotrace.sources.base import Batch, Lack, Target
+from gotrace.sources.ptrace import launch, records, trial
+from gotrace.sources.ptrace.channel import LOST, RECORDING, ROOT_GONE, TERMINAL_WRITES, Channel
+from gotrace.sources.ptrace.filter import Filter
+from gotrace.sources.ptrace.records import RecordDecoder
+
+_START_SECONDS: Final = 10.0
+_END_SECONDS: Final = 5.0
+_NAP_S: Final = 0.001
+_KINDS: Final = {
+    records.FORK: "fork",
+    records.EXEC: "exec",
+    records.EXIT: "exit",
+    records.OUTPUT: "output",
+    records.FAILURE: "syscall_error",
+}
+
+OBSERVES: Final = frozenset({Facet.EXECS, Facet.FAILED_EXECS, Facet.FAILED_PATHS, Facet.STDERR_TEXT, Facet.FROM_START})
+
+
+class PtraceSource:
+    """Follows a process tree by ptrace(2), without root: forks, execs, exits, failing calls with a path, stderr."""
+
+    name = "ptrace"
+
+    def missing(self, *, sudo: bool = False) -> list[Lack]:
+        """What this host lacks; found out by tracing a child."""
+        if platform.machine() != "x86_64":
+            return [Lack(f"this machine is {platform.machine()}", "capture on x86-64; `gotrace report` works here")]
+        if not Path("/proc/self/status").exists():
+            return [Lack("/proc is not mounted", "mount -t proc proc /proc")]
+        return trial.lacks()
+
+    def open(self, target: Target, *, sudo: bool = False) -> PtraceCapture:
+        """A capture of `target`; its tracer starts when it is attached."""
+        return PtraceCapture(target)
+
+
+class PtraceCapture:
+    """One running capture; see `gotrace.sources.base.Capture`."""
+
+    source = "ptrace"
+
+    def __init__(self, _target: Target) -> None:
+        self.observes = OBSERVES
+        self.degraded: tuple[str, ...] = ()
+        self.decoder_info: Mapping[str, Any] = {"source": self.source, "format": records.FORMAT}
+        self._decoder = RecordDecoder(self.decoder_info)
+        self._tracer_died_ns = 0
+        self.tracer_pid = 0
+
+    def __enter__(self) -> Self:
+        self._channel = Channel()
+        self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._terminal = os.isatty(1) or os.isatty(2)
+        self._present = launch.Presented(self._ours, Filter(stdout=self._terminal))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # The tracer stays for as long as there are tracees, and notices that nobody reads any more.
+        self._channel.words[RECORDING] = 0
+        self._ours.close()
+        self._theirs.close()
+        self._channel.close()
+
+    def attach(self) -> None:
+        """Start the tracer, which seizes the child as soon as that presents itself."""
+        in_background(partial(launch.serve, self._theirs, self._channel, terminal=self._terminal), self._theirs)
+        self._theirs.close()
+        self._ours.settimeout(_START_SECONDS)
+        try:
+            self.tracer_pid = launch.hear(self._ours)
+        except OSError as error:
+            raise CaptureError(f"the tracer did not start: {error}", "try again; run `gotrace doctor`") from error
+        self._ours.settimeout(None)
+
+    def child_hook(self) -> None:
+        """Present the launched child to the tracer, and have the observed calls stop."""
+        self._theirs.close()  # or we would wait for a tracer that is gone
+        self._present()
+
+    def batches(self) -> Iterator[Batch]:
+        """All raw records that are there now."""
+        if data := self._channel.live.drain():
+            yield Batch(True, data)
+        if data := self._channel.bulk.drain():
+            yield Batch(False, data)
+
+    def decode(self, batch: Batch) -> list[Event]:
+        """Events of one batch."""
+        return self._decoder.decode(batch.data)
+
+    def lost_so_far(self) -> int:
+        """Losses until now; notices on the way when the tracer is gone."""
+        if not self._tracer_died_ns and self._tracer_gone():
+            self._tracer_died_ns = time.monotonic_ns()
+        return sum(self._channel.words[LOST + kind] for kind in _KINDS)
+
+    def terminal_writes(self) -> int:
+        """Writes of followed processes to a terminal until now."""
+        return int(self._channel.words[TERMINAL_WRITES])
+
+    def stop(self) -> tuple[list[Lost], dict[str, int]]:
+        """Stop observing: what was lost. The rings can still be drained afterwards.
+
+        The kernel tells us of the command's end only after the tracer knows of it, but not after it has noted it.
+        """
+        words = self._channel.words
+        until = time.monotonic() + _END_SECONDS
+        while not words[ROOT_GONE] and not self._tracer_gone() and time.monotonic() < until:
+            time.sleep(_NAP_S)
+        words[RECORDING] = 0
+        self.lost_so_far()
+        now = time.monotonic_ns()
+        reason = "the buffer between the tracer and gotrace was full"
+        lost = [
+            Lost(ts_ns=now, pid=0, what=what, count=words[LOST + kind], reason=reason)
+            for kind, what in _KINDS.items() if words[LOST + kind]
+        ]  # fmt: skip
+        if not words[ROOT_GONE]:
+            since = self._tracer_died_ns or now
+            reason = (
+                "the tracer was killed, and so the kernel ended the command and all its processes (PTRACE_O_EXITKILL)"
+                if self._tracer_died_ns
+                else "the tracer does not answer: the end of the command was not seen"
+            )
+            lost.append(Lost(ts_ns=now, pid=0, what="unknown", count=1, since_ns=since, reason=reason, exact=False))
+        return lost, {}
+
+    def _tracer_gone(self) -> bool:
+        """Its end of the socket is closed. It also ends by itself, once there are no tracees."""
+        poll = select.poll()
+        poll.register(self._ours, select.POLLRDHUP | select.POLLHUP)
+        return bool(poll.poll(0)) and not self._channel.words[ROOT_GONE]

@@ -1,0 +1,252 @@
+"""Waits for the next stop of a tracee that says something, and lets the others go on; stops.c does the same faster.
+
+Nine of ten stops say nothing: a path call on its way in, one that succeeded, a signal that is passed on. They never
+leave `next`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from enum import IntEnum
+from typing import Final, NamedTuple, Protocol
+
+from ptrace.binding import func as binding
+from ptrace.error import PtraceError
+
+from gotrace.sources.ptrace import abi
+from gotrace.sources.ptrace.calls import Kind, by_mark
+from gotrace.sources.ptrace.channel import RECORDING
+from gotrace.sources.ptrace.memory import Memory
+
+WAIT_ALL: Final = binding.THREAD_TRACE_FLAGS
+"""__WALL of wait(2): threads and clones as well."""
+PATH_LIMIT: Final = 4096
+_BIRTHS: Final = frozenset({binding.PTRACE_EVENT_FORK, binding.PTRACE_EVENT_VFORK, binding.PTRACE_EVENT_CLONE})
+
+
+class What(IntEnum):
+    """What a stop says. The numbers are those of stops.c."""
+
+    GONE = 1
+    """`status` is its wait status; there is nothing to resume."""
+    HALTED = 2
+    """PTRACE_EVENT_STOP: a new thread's first one, or a group-stop by the signal `status`. It waits to be resumed."""
+    BORN = 3
+    """It made the thread or process `message`, and goes on already."""
+    EXECUTING = 4
+    """On its way into an exec, `args` are those of the call. It waits."""
+    EXECUTED = 5
+    """It runs a new program; `message` is the thread's former id. It waits."""
+    REFUSED = 6
+    """An exec failed with the errno `result`. It waits."""
+    WRITING = 7
+    """On its way into a write to descriptor `args[0]`. It waits."""
+    WROTE = 8
+    """It wrote `result` bytes. It waits."""
+    FAILED = 9
+    """A call failed with the errno `result`; `text` has its paths, each with its NUL. It goes on already."""
+
+
+class Stop(NamedTuple):
+    """One of them. `mark` is the call's (`gotrace.sources.ptrace.calls`)."""
+
+    what: int
+    tid: int
+    status: int = 0
+    mark: int = 0
+    message: int = 0
+    result: int = 0
+    ip: int = 0
+    args: tuple[int, ...] = ()
+    path1_bytes: int = 0
+    path2_bytes: int = 0
+    text: bytes = b""
+
+
+class Stops(Protocol):
+    """Where stops come from, and how a tracee that waits goes on."""
+
+    def next(self, *, wait: bool) -> Stop | None:
+        """The next stop that says something; None where there is none now and `wait` is False.
+
+        Raises:
+            ChildProcessError: there is no tracee any more.
+        """
+        ...
+
+    def resume(self, tid: int) -> None:
+        """Let it run; nothing happens where it is gone."""
+        ...
+
+    def until_return(self, tid: int) -> None:
+        """Let it run until the call it is in returns."""
+        ...
+
+    def listen(self, tid: int) -> None:
+        """Leave it in its group-stop, as it would be without us, until SIGCONT."""
+        ...
+
+    def registers(self, tid: int) -> tuple[int, ...]:
+        """All its registers, in the order of struct user_regs_struct; empty where it is gone."""
+        ...
+
+
+def request(number: int, tid: int, address: int = 0, data: int = 0) -> bool:
+    """One ptrace(2) request; False where the tracee has been killed meanwhile, which can happen at any time."""
+    try:
+        binding.ptrace(number, tid, address, data)
+    except PtraceError:
+        return False
+    return True
+
+
+class Requests:
+    """Requests to a tracee that waits."""
+
+    def __init__(self) -> None:
+        self._registers = ctypes.create_string_buffer(abi.REGISTERS.size)
+
+    def resume(self, tid: int) -> None:
+        """Let it run."""
+        request(binding.PTRACE_CONT, tid)
+
+    def until_return(self, tid: int) -> None:
+        """Let it run until the call it is in returns."""
+        request(binding.PTRACE_SYSCALL, tid)
+
+    def listen(self, tid: int) -> None:
+        """Leave it in its group-stop."""
+        request(abi.PTRACE_LISTEN, tid)
+
+    def registers(self, tid: int) -> tuple[int, ...]:
+        """All its registers."""
+        if not request(binding.PTRACE_GETREGS, tid, 0, ctypes.addressof(self._registers)):
+            return ()
+        return abi.REGISTERS.unpack_from(self._registers)
+
+
+class PythonStops(Requests):
+    """In pure Python, on python-ptrace's binding; the reference for stops.c and what is used where that is missing."""
+
+    def __init__(self, words: memoryview) -> None:
+        """`words` of the channel say whether anybody still wants to know."""
+        super().__init__()
+        self._words = words
+        self._kinds = {mark: (call.kind, call.paths) for mark, call in by_mark().items()}
+        self._entered: dict[int, int] = {}
+        self._message = ctypes.c_ulong()
+        self._info = ctypes.create_string_buffer(abi.SYSCALL_INFO_BYTES)
+
+    def next(self, *, wait: bool) -> Stop | None:
+        """See the protocol."""
+        while True:
+            tid, status = os.waitpid(-1, WAIT_ALL if wait else WAIT_ALL | os.WNOHANG)
+            if tid == 0:
+                return None
+            stop = self._look(tid, status)
+            if stop is not None:
+                return stop
+
+    def _look(self, tid: int, status: int) -> Stop | None:
+        if not os.WIFSTOPPED(status):
+            self._entered.pop(tid, None)
+            return Stop(What.GONE, tid, status)
+        event, signal = status >> 16, os.WSTOPSIG(status)
+        if event == abi.PTRACE_EVENT_SECCOMP:
+            return self._enter(tid)
+        if signal == abi.SYSCALL_STOP:
+            return self._leave(tid)
+        if event == abi.PTRACE_EVENT_STOP:
+            return Stop(What.HALTED, tid, signal)
+        if event == binding.PTRACE_EVENT_EXEC:
+            former = self._event_message(tid)
+            self._entered.pop(former, None)
+            return Stop(What.EXECUTED, tid, message=former)
+        if event in _BIRTHS:
+            child = self._event_message(tid)
+            self.resume(tid)
+            return Stop(What.BORN, tid, message=child) if child else None
+        request(binding.PTRACE_CONT, tid, 0, 0 if event else signal)
+        return None
+
+    def _enter(self, tid: int) -> Stop | None:
+        """A call that is observed is about to begin."""
+        mark = self._event_message(tid)
+        if mark not in self._kinds or not self._words[RECORDING]:
+            self.resume(tid)
+            return None
+        kind, _ = self._kinds[mark]
+        self._entered[tid] = mark
+        if kind is Kind.FAILURE:
+            self.until_return(tid)
+            return None
+        _, arguments = self._read_registers(tid, mark)
+        what = What.EXECUTING if kind is Kind.EXEC else What.WRITING
+        return Stop(what, tid, mark=mark, args=arguments)
+
+    def _leave(self, tid: int) -> Stop | None:
+        """A call that is observed has returned."""
+        done = request(abi.PTRACE_GET_SYSCALL_INFO, tid, abi.SYSCALL_INFO_BYTES, ctypes.addressof(self._info))
+        operation, *_, result, is_error = abi.SYSCALL_INFO.unpack_from(self._info)
+        mark = self._entered.pop(tid, None)
+        if not done or operation != abi.SYSCALL_INFO_EXIT or mark is None:
+            self.resume(tid)
+            return None
+        kind, paths = self._kinds[mark]
+        interrupted = is_error and abi.FIRST_RESTART <= -result <= abi.LAST_RESTART
+        wanted = not is_error if kind is Kind.WRITE else is_error and not interrupted
+        if not wanted:
+            self.resume(tid)
+            return None
+        ip, arguments = self._read_registers(tid, mark)
+        if kind is not Kind.FAILURE:
+            what = What.WROTE if kind is Kind.WRITE else What.REFUSED
+            return Stop(what, tid, mark=mark, result=abs(result), ip=ip, args=arguments)
+        texts = self._read_paths(tid, [arguments[position - 1] for position in paths])
+        self.resume(tid)
+        sizes = [len(text) for text in texts] + [0, 0]
+        return Stop(What.FAILED, tid, 0, mark, 0, -result, ip, arguments, sizes[0], sizes[1], b"".join(texts))
+
+    def _event_message(self, tid: int) -> int:
+        """PTRACE_GETEVENTMSG; 0 where the tracee is gone."""
+        done = request(binding.PTRACE_GETEVENTMSG, tid, 0, ctypes.addressof(self._message))
+        return self._message.value if done else 0
+
+    def _read_registers(self, tid: int, mark: int) -> tuple[int, tuple[int, ...]]:
+        """Instruction pointer and the call's six arguments."""
+        values = self.registers(tid)
+        if not values:
+            return 0, (0,) * 6
+        if by_mark()[mark].abi == 0:
+            return values[abi.RIP], tuple(values[one] for one in abi.X86_64_ARGUMENTS)
+        return values[abi.RIP], tuple(values[one] & 0xFFFFFFFF for one in abi.I386_ARGUMENTS)
+
+    @staticmethod
+    def _read_paths(tid: int, addresses: list[int]) -> list[bytes]:
+        """The strings there, each with its NUL; empty where one cannot be read."""
+        with Memory(tid) as memory:
+            found = [memory.string(address, PATH_LIMIT - 1) for address in addresses]
+        return [b"" if text is None else text + b"\0" for text in found]
+
+
+def seize(pid: int) -> int:
+    """Become the tracer of a process, without stopping it, and of all that it will start: 0, or the errno.
+
+    PTRACE_O_EXITKILL: without us each observed call would return ENOSYS, which no program expects; so if we are killed
+    the kernel ends the tree.
+    """
+    options = (
+        binding.PTRACE_O_TRACESYSGOOD
+        | binding.PTRACE_O_TRACEFORK
+        | binding.PTRACE_O_TRACEVFORK
+        | binding.PTRACE_O_TRACECLONE
+        | binding.PTRACE_O_TRACEEXEC
+        | abi.PTRACE_O_TRACESECCOMP
+        | abi.PTRACE_O_EXITKILL
+    )
+    try:
+        binding.ptrace(abi.PTRACE_SEIZE, pid, 0, options)
+    except PtraceError as error:
+        return int(error.errno)
+    return 0

@@ -1,0 +1,258 @@
+"""The tracer: what it makes of each stop, until the last tracee is gone.
+
+It is correct where naive tracers are not: a child may stop before its parent says that it was born; an exec by another
+thread than the leader takes the leader's id over; a process can be killed in any stop, and then simply is gone.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Final
+
+from gotrace.sources.ptrace import abi, records
+from gotrace.sources.ptrace.calls import by_mark
+from gotrace.sources.ptrace.channel import LOST, RECORDING, ROOT_GONE, TERMINAL_WRITES, Channel
+from gotrace.sources.ptrace.memory import start_of
+from gotrace.sources.ptrace.processes import (
+    Process,
+    Processes,
+    is_process,
+    lost_privilege,
+    parent_of,
+    working_directory,
+    writes_to_terminal,
+)
+from gotrace.sources.ptrace.stops import Stop, Stops, What
+
+_OUTPUT_LIMIT: Final = 64 << 10
+"""Bytes of stderr that are kept of a process."""
+_LARGEST_BLOCK: Final = 1 << 20
+"""Bytes of an argument vector or an environment that are kept."""
+_PATIENCE_NS: Final = 20_000_000
+_NAP_S: Final = 0.0002
+_EARLY_NS: Final = 1_000_000_000
+
+
+class Tracer:
+    """Turns stops into records, and keeps tracees going."""
+
+    def __init__(self, channel: Channel, stops: Stops, *, terminal: bool, unprivileged: bool) -> None:
+        """`terminal`: writes to one are counted; `unprivileged`: privileges of programs may get lost by our tracing."""
+        self._channel, self._words = channel, channel.words
+        self._stops = stops
+        self._terminal, self._unprivileged = terminal, unprivileged
+        self._processes = Processes()
+        self._root = 0
+        self._paths: dict[int, bytes] = {}
+        """What a thread is about to execute."""
+        self._held: dict[int, Stop] = {}
+        """Threads that stopped before their parent said that they were born."""
+        self._gone: dict[int, tuple[int, int]] = {}
+        """Those that were gone before that, with their wait status and when."""
+        self._act = {
+            What.GONE: self._on_gone,
+            What.HALTED: self._on_halted,
+            What.BORN: self._on_born,
+            What.EXECUTING: self._on_executing,
+            What.EXECUTED: self._on_executed,
+            What.REFUSED: self._on_refused,
+            What.WRITING: self._on_writing,
+            What.WROTE: self._on_wrote,
+            What.FAILED: self._on_failed,
+        }
+
+    def follow(self, root: int) -> None:
+        """Serve the tree below `root`, which is seized, until it is empty."""
+        self._root = root
+        self._processes.add(root)
+        act, stops = self._act, self._stops
+        while True:
+            try:
+                stop = stops.next(wait=True) if not self._held else self._next_while_some_are_held()
+            except ChildProcessError:
+                return
+            if stop is not None:
+                act[What(stop.what)](stop)
+
+    def _next_while_some_are_held(self) -> Stop | None:
+        """Their parents' stops come next. But a parent may be killed before its own: then nobody waits for long."""
+        until = time.monotonic_ns() + _PATIENCE_NS
+        while time.monotonic_ns() < until:
+            stop = self._stops.next(wait=False)
+            if stop is not None:
+                return stop
+            time.sleep(_NAP_S)
+        for tid in list(self._held):
+            if is_process(tid):
+                self._adopt(parent_of(tid), tid, thread=False)
+            else:
+                self._release(tid)
+        return None
+
+    def _on_born(self, stop: Stop) -> None:
+        child = stop.message
+        if child in self._processes:
+            return  # it was held too long, and we have found out by ourselves
+        early = self._gone.pop(child, None)
+        self._adopt(stop.tid, child, thread=early is None and not is_process(child))
+        if early is not None and time.monotonic_ns() - early[1] < _EARLY_NS:
+            self._on_gone(Stop(What.GONE, child, early[0]))
+
+    def _adopt(self, parent_tid: int, child: int, *, thread: bool) -> None:
+        parent = self._processes.of(parent_tid)
+        if thread:
+            self._processes.add_thread(child, parent)
+        else:
+            self._processes.add(child)
+            self._tell(records.FORK, records.fork(time.monotonic_ns(), parent.who(parent_tid), child))
+        self._release(child)
+
+    def _release(self, tid: int) -> None:
+        held = self._held.pop(tid, None)
+        if held is not None:
+            self._go_on(held)
+
+    def _on_halted(self, stop: Stop) -> None:
+        if stop.tid in self._processes:
+            self._go_on(stop)
+        else:
+            self._held[stop.tid] = stop
+
+    def _go_on(self, stop: Stop) -> None:
+        if stop.status in abi.STOP_SIGNALS:
+            self._stops.listen(stop.tid)
+        else:
+            self._stops.resume(stop.tid)
+
+    def _on_gone(self, stop: Stop) -> None:
+        tid = stop.tid
+        self._paths.pop(tid, None)
+        self._held.pop(tid, None)
+        if tid not in self._processes:
+            self._gone[tid] = stop.status, time.monotonic_ns()
+            return
+        process = self._processes.remove(tid)
+        if process is not None:
+            self._tell(records.EXIT, records.exited(time.monotonic_ns(), process.who(tid), stop.status))
+        if tid == self._root:
+            self._words[ROOT_GONE] = 1
+
+    def _on_executing(self, stop: Stop) -> None:
+        path = self._processes.of(stop.tid).memory.string(stop.args[_path_argument(stop)])
+        self._paths[stop.tid] = path or b""
+        self._stops.until_return(stop.tid)
+
+    def _on_executed(self, stop: Stop) -> None:
+        tid, former = stop.tid, stop.message or stop.tid
+        path = self._paths.pop(former, b"")
+        process = self._processes.of(tid)
+        if former != tid:
+            self._processes.remove(former)  # it goes on under the leader's id, and its own vanishes without a word
+        process.forget_memory()
+        if self._words[RECORDING]:
+            self._tell(records.EXEC, self._execution(process, path))
+        self._stops.resume(tid)
+
+    def _execution(self, process: Process, path: bytes) -> bytes:
+        pid = process.pid
+        values = self._stops.registers(pid)
+        start = None
+        if values:
+            width = 4 if values[abi.CS] == abi.CODE_SEGMENT_32 else 8
+            start = start_of(process.memory, values[abi.RSP], width)
+        return _fitting(
+            process,
+            path=start.path if start and start.path else path,
+            argv=start.argv if start else None,
+            env=start.env if start else None,
+            cwd=working_directory(pid),
+            suppressed=self._unprivileged and lost_privilege(pid),
+        )
+
+    def _on_refused(self, stop: Stop) -> None:
+        path = self._paths.pop(stop.tid, b"")
+        process = self._processes.of(stop.tid)
+        width = 8 if by_mark()[stop.mark].abi == 0 else 4
+        argv, whole = process.memory.strings(stop.args[_path_argument(stop) + 1], width)
+        record = _fitting(process, tid=stop.tid, path=path, argv=argv, error=stop.result, whole=whole)
+        self._tell(records.EXEC, record)
+        self._stops.resume(stop.tid)
+
+    def _on_writing(self, stop: Stop) -> None:
+        descriptor = stop.args[0]
+        if self._terminal and writes_to_terminal(stop.tid, descriptor):
+            self._words[TERMINAL_WRITES] += 1
+        if descriptor == 2 and self._processes.of(stop.tid).output_bytes < _OUTPUT_LIMIT:
+            self._stops.until_return(stop.tid)
+        else:
+            self._stops.resume(stop.tid)
+
+    def _on_wrote(self, stop: Stop) -> None:
+        process, call = self._processes.of(stop.tid), by_mark()[stop.mark]
+        written, (_, buffer, count, *_) = stop.result, stop.args
+        room = _OUTPUT_LIMIT - process.output_bytes
+        if call.name == "writev":
+            text = process.memory.pieces(buffer, count, 4 if call.abi else 8, min(written, room))
+        else:
+            text = process.memory.read(buffer, min(written, room))
+        self._stops.resume(stop.tid)
+        if text:
+            process.output_bytes += len(text)
+            cut = written > room
+            self._tell(records.OUTPUT, records.output(time.monotonic_ns(), process.who(stop.tid), text, truncated=cut))
+
+    def _on_failed(self, stop: Stop) -> None:
+        process = self._processes.of(stop.tid)
+        first, second = stop.path1_bytes, stop.path2_bytes
+        size = records.FAILURE_HEAD.size + first + second
+        padding = -size & 7
+        record = (
+            records.FAILURE_HEAD.pack(
+                size + padding, records.FAILURE, 0, time.monotonic_ns(), process.pid, stop.tid, process.ns_pid,
+                stop.result, stop.mark, first, second, 0, stop.ip, *stop.args,
+            )
+            + stop.text
+            + b"\0" * padding
+        )  # fmt: skip
+        if not self._channel.bulk.put(record):
+            self._words[LOST + records.FAILURE] += 1
+
+    def _tell(self, kind: int, record: bytes) -> None:
+        if self._words[RECORDING] and not self._channel.live.put(record):
+            self._words[LOST + kind] += 1
+
+
+def _path_argument(stop: Stop) -> int:
+    """Position of the path among the arguments of an exec; the argument vector follows it."""
+    return by_mark()[stop.mark].paths[0] - 1
+
+
+def _fitting(
+    process: Process,
+    *,
+    path: bytes,
+    argv: bytes | None,
+    env: bytes | None = None,
+    cwd: bytes | None = None,
+    tid: int = 0,
+    error: int = 0,
+    whole: bool = True,
+    suppressed: bool = False,
+) -> bytes:
+    """The record of an exec. Half an environment would take the other half for unset, so it is all or nothing."""
+    true_length = len(argv or b"")
+    cut = true_length > _LARGEST_BLOCK
+    if env is not None and len(env) > _LARGEST_BLOCK:
+        env = None
+    return records.execution(
+        time.monotonic_ns(),
+        process.who(tid or process.pid),
+        path=path,
+        argv=argv[:_LARGEST_BLOCK] if argv is not None else None,
+        env=env,
+        cwd=cwd,
+        error=error,
+        argv_bytes=true_length if cut and whole else 0,
+        truncated=cut or not whole,
+        suppressed=suppressed,
+    )
