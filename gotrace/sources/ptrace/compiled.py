@@ -26,13 +26,14 @@ def stops_of(words: memoryview) -> Stops:
 
 
 def _load() -> ctypes.CDLL | None:
-    """None where it was not compiled, or from another version of stops.c."""
+    """None where it was not compiled, or from another version of stops.c, or cannot read a tracee's memory here."""
     try:
         library = ctypes.CDLL(str(_LIBRARY))
         layout = tuple((ctypes.c_uint32 * 4).in_dll(library, "layout_of_stop"))
-    except (OSError, ValueError):
+        fits = layout == (_STOP.size + 2 * PATH_LIMIT, _STOP.size, MARKS, PATH_LIMIT) and library.can_read()
+    except (OSError, ValueError, AttributeError):
         return None
-    return library if layout == (_STOP.size + 2 * PATH_LIMIT, _STOP.size, MARKS, PATH_LIMIT) else None
+    return library if fits else None
 
 
 class CompiledStops(Requests):

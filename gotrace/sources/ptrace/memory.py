@@ -63,7 +63,7 @@ class Memory:
                 return None
             end = part.find(b"\0")
             if end >= 0:
-                return found + part[:end]
+                return (found + part[:end])[:limit]
             found, address = found + part, address + size
         return found[:limit] if found else None
 

@@ -59,9 +59,9 @@ class Processes:
         return tid in self._of_thread
 
     def of(self, tid: int) -> Process:
-        """The process of a thread; one that nobody told us of is added."""
+        """The process of a thread; for one that is not there any more, as it was known."""
         process = self._of_thread.get(tid)
-        return process if process is not None else self.add(tid)
+        return process if process is not None else Process(tid)
 
     def add(self, pid: int) -> Process:
         """A new process."""
@@ -88,15 +88,17 @@ def is_process(tid: int) -> bool:
 
 def innermost_pid(pid: int) -> int:
     """Its pid in its innermost PID namespace (NSpid of proc(5))."""
-    _, _, rest = _status(pid).partition(b"NSpid:")
-    ids = rest.partition(b"\n")[0].split()
-    return int(ids[-1]) if ids else pid
+    return (_ids(pid, b"NSpid:") or [pid])[-1]
 
 
 def parent_of(pid: int) -> int:
     """Its parent's pid, 0 where it is gone."""
-    _, _, rest = _status(pid).partition(b"PPid:")
-    return int(rest.split(None, 1)[0]) if rest else 0
+    return (_ids(pid, b"PPid:") or [0])[0]
+
+
+def leader_of(tid: int) -> int:
+    """The process that a thread belongs to, 0 where it is gone."""
+    return (_ids(tid, b"Tgid:") or [0])[0]
 
 
 def working_directory(pid: int) -> bytes | None:
@@ -147,7 +149,7 @@ def _has_capabilities(program: str) -> bool:
 
 
 def _ids(pid: int, name: bytes) -> list[int]:
-    """Real, effective, saved and file-system id."""
+    """The numbers in a line of /proc/PID/status, as "Uid: real effective saved file-system"; none where it is gone."""
     return [int(one) for one in _status(pid).partition(b"\n" + name)[2].partition(b"\n")[0].split()]
 
 

@@ -86,10 +86,10 @@ class PtraceCapture:
 
     def attach(self) -> None:
         """Start the tracer, which seizes the child as soon as that presents itself."""
-        in_background(partial(launch.serve, self._theirs, self._channel, terminal=self._terminal), self._theirs)
-        self._theirs.close()
         self._ours.settimeout(_START_SECONDS)
         try:
+            in_background(partial(launch.serve, self._theirs, self._channel, terminal=self._terminal), self._theirs)
+            self._theirs.close()
             self.tracer_pid = launch.hear(self._ours)
         except OSError as error:
             raise CaptureError(f"the tracer did not start: {error}", "try again; run `gotrace doctor`") from error

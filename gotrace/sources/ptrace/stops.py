@@ -33,7 +33,7 @@ class What(IntEnum):
     HALTED = 2
     """PTRACE_EVENT_STOP: a new thread's first one, or a group-stop by the signal `status`. It waits to be resumed."""
     BORN = 3
-    """It made the thread or process `message`, and goes on already."""
+    """It made the thread or process `message`, by the event `status` (PTRACE_EVENT_FORK, ...), and goes on already."""
     EXECUTING = 4
     """On its way into an exec, `args` are those of the call. It waits."""
     EXECUTED = 5
@@ -166,7 +166,7 @@ class PythonStops(Requests):
         if event in _BIRTHS:
             child = self._event_message(tid)
             self.resume(tid)
-            return Stop(What.BORN, tid, message=child) if child else None
+            return Stop(What.BORN, tid, event, message=child) if child else None
         request(binding.PTRACE_CONT, tid, 0, 0 if event else signal)
         return None
 

@@ -10,6 +10,7 @@ import time
 from typing import Final
 
 from gotrace.sources.ptrace import abi, records
+from gotrace.sources.ptrace.abi import PTRACE_EVENT_CLONE
 from gotrace.sources.ptrace.calls import by_mark
 from gotrace.sources.ptrace.channel import LOST, RECORDING, ROOT_GONE, TERMINAL_WRITES, Channel
 from gotrace.sources.ptrace.memory import start_of
@@ -17,6 +18,7 @@ from gotrace.sources.ptrace.processes import (
     Process,
     Processes,
     is_process,
+    leader_of,
     lost_privilege,
     parent_of,
     working_directory,
@@ -49,6 +51,7 @@ class Tracer:
         """Threads that stopped before their parent said that they were born."""
         self._gone: dict[int, tuple[int, int]] = {}
         """Those that were gone before that, with their wait status and when."""
+        self._last_gone = 0
         self._act = {
             What.GONE: self._on_gone,
             What.HALTED: self._on_halted,
@@ -63,12 +66,12 @@ class Tracer:
 
     def follow(self, root: int) -> None:
         """Serve the tree below `root`, which is seized, until it is empty."""
-        self._root = root
+        self._root = self._last_gone = root
         self._processes.add(root)
         act, stops = self._act, self._stops
         while True:
             try:
-                stop = stops.next(wait=True) if not self._held else self._next_while_some_are_held()
+                stop = self._next_while_some_are_held() if self._held else stops.next(wait=True)
             except ChildProcessError:
                 return
             if stop is not None:
@@ -83,20 +86,23 @@ class Tracer:
                 return stop
             time.sleep(_NAP_S)
         for tid in list(self._held):
-            if is_process(tid):
-                self._adopt(parent_of(tid), tid, thread=False)
-            else:
-                self._release(tid)
+            thread = not is_process(tid)
+            parent = leader_of(tid) if thread else parent_of(tid)
+            if parent not in self._processes:  # somebody took it over from one who is gone
+                parent = self._last_gone
+            self._adopt(parent, tid, thread=thread)
         return None
 
     def _on_born(self, stop: Stop) -> None:
         child = stop.message
         if child in self._processes:
             return  # it was held too long, and we have found out by ourselves
-        early = self._gone.pop(child, None)
-        self._adopt(stop.tid, child, thread=early is None and not is_process(child))
-        if early is not None and time.monotonic_ns() - early[1] < _EARLY_NS:
-            self._on_gone(Stop(What.GONE, child, early[0]))
+        status, when = self._gone.pop(child, (0, 0))
+        if time.monotonic_ns() - when > _EARLY_NS:  # or it was another one with that id
+            self._adopt(stop.tid, child, thread=not is_process(child))
+        elif stop.status != PTRACE_EVENT_CLONE:  # that is a thread's, as good as always
+            self._adopt(stop.tid, child, thread=False)
+            self._on_gone(Stop(What.GONE, child, status))
 
     def _adopt(self, parent_tid: int, child: int, *, thread: bool) -> None:
         parent = self._processes.of(parent_tid)
@@ -133,6 +139,7 @@ class Tracer:
             return
         process = self._processes.remove(tid)
         if process is not None:
+            self._last_gone = tid
             self._tell(records.EXIT, records.exited(time.monotonic_ns(), process.who(tid), stop.status))
         if tid == self._root:
             self._words[ROOT_GONE] = 1
