@@ -17,21 +17,20 @@ def record(
 ) -> Trace:
     """Run a command, watch it to its end and return what happened. Its stdin, stdout and stderr are the caller's.
 
-    `backend` is "auto" or "ebpf"; `sudo` starts the privileged part through sudo(8); `probe` lets gotrace ask the
-    tools themselves (go env, go list, compilers' targets); `out` is where the recording is saved, if anywhere.
+    `backend` is "auto" (the best that works here), "ebpf", "ptrace" or "netlink"; `sudo` starts eBPF's privileged part
+    through sudo(8); `probe` lets gotrace ask the tools themselves (go env, go list, compilers' targets); `out` is where
+    the recording is saved, if anywhere.
 
     Raises:
         CommandError: the command cannot be executed.
         CaptureError: nothing can be captured on this machine; `remedy` says what to do.
         RecordingError: `out` cannot be written.
     """
-    from gotrace.capture.run import record as run
+    from gotrace.capture.backends import record_by
     from gotrace.events.recording import write_recording
-    from gotrace.sources.choose import choose
     from gotrace.trace.builder import build
 
-    choice = choose(backend, sudo=sudo)
-    recorded = run(list(argv), source=choice.source, sudo=sudo, probe=probe)
+    recorded = record_by(backend, list(argv), sudo=sudo, probe=probe)
     if out is not None:
         write_recording(Path(out), recorded.header, recorded.events)
     return build(recorded.header, recorded.events)

@@ -36,6 +36,10 @@ class NotPermittedError(CaptureError):
     """The kernel refuses what a capture needs; `remedy` says who could."""
 
 
+class IdentityError(NotPermittedError):
+    """This process cannot become the user whose command it is, or cannot work as that user; no source changes that."""
+
+
 class CommandError(GotraceError):
     """The command to trace cannot be executed. Exit code as of a shell: 126 not executable, 127 not found."""
 

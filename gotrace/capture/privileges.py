@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gotrace.capture.prctl import PR_SET_DUMPABLE, prctl
 from gotrace.capture.sudo import found_only_in_users_path, removed_by_sudo
-from gotrace.errors import NotPermittedError, UsageError
+from gotrace.errors import IdentityError, UsageError
 from gotrace.host.kernel import capability_mask
 
 __all__ = ["Invoker", "become", "environment", "found_only_in_users_path", "invoker", "removed_by_sudo", "user"]
@@ -90,7 +90,7 @@ def become(who: Invoker) -> None:
     """Be `who` from now on, for good: user, all groups, no capability, and an environment that says so.
 
     Raises:
-        NotPermittedError: the kernel does not let us (we are not root, or in a user namespace without that user).
+        IdentityError: the kernel does not let us (we are not root, or in a user namespace without that user).
     """
     if (who.uid, who.uid, who.uid) != os.getresuid():
         try:
@@ -99,7 +99,7 @@ def become(who: Invoker) -> None:
             os.setresuid(who.uid, who.uid, who.uid)
         except OSError as error:
             message = f"cannot become {who.name} (uid {who.uid}): {error.strerror}"
-            raise NotPermittedError(message, "run gotrace as that user, with --sudo") from None
+            raise IdentityError(message, "run gotrace as that user, with --sudo") from None
         if who.uid:
             _check_no_way_back(who)
         # The kernel hides /proc/self of a process that changed its user (prctl(2)); ours holds no secret of root's.
@@ -118,9 +118,7 @@ def _check_no_way_back(who: Invoker) -> None:
         could_use = capability_mask(Path("/proc/self/status").read_text(), "CapPrm")
         if os.getresuid() == (who.uid,) * 3 and os.getresgid() == (who.gid,) * 3 and not could_use:
             return
-    raise NotPermittedError(
-        f"could not give up root's rights for {who.name}", f"run gotrace as {who.name}, with --sudo"
-    )
+    raise IdentityError(f"could not give up root's rights for {who.name}", f"run gotrace as {who.name}, with --sudo")
 
 
 def _check_own_files(who: Invoker) -> None:
@@ -133,7 +131,7 @@ def _check_own_files(who: Invoker) -> None:
     for file in (os.__file__, __file__):
         if not os.access(file, os.R_OK):
             message = f"{who.name} cannot read {file}, which gotrace needs to work as {who.name}"
-            raise NotPermittedError(message, "install gotrace, and its Python, where every user can read them")
+            raise IdentityError(message, "install gotrace, and its Python, where every user can read them")
 
 
 def environment(who: Invoker, env: Mapping[str, str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 from msgspec.structs import force_setattr
 
 from gotrace.capture import privileges
+from gotrace.capture.gaps import gaps
 from gotrace.capture.header import new_header
 from gotrace.capture.signals import children_reported
 from gotrace.capture.spool import Spool
@@ -23,7 +24,7 @@ from gotrace.capture.tracee import Status, Tracee
 from gotrace.capture.watch import Observer, Watch
 from gotrace.errors import CommandError, GotraceError
 from gotrace.events.facets import Facet
-from gotrace.events.model import Event, Fact, KnownEvent, Lost
+from gotrace.events.model import Event, Fact, KnownEvent
 from gotrace.events.recording import Header
 from gotrace.sources.base import Batch, Capture, Source, Target
 
@@ -78,15 +79,18 @@ def record(
     cwd: str | None = None,
     probe: bool = True,
     observer: Observer | None = None,
+    notes: Sequence[str] = (),
 ) -> Recorded:
     """Run `argv` under `source` and return what happened, once it has ended.
 
     `become` turns this whole process into that user, for good, as soon as the privileged part of the source is started.
     `env` None is our own environment, `cwd` None our own folder. `probe`: the tools are asked for facts afterwards.
+    `notes` are what else the recording says in `degraded`: why this source was chosen.
 
     Raises:
         CommandError: the command cannot be executed.
-        CaptureError: the source cannot follow it; it has not run.
+        IdentityError: we cannot become that user; the command has not run.
+        CaptureError: the source cannot follow it; it has not run, and another source may be tried.
         UsageError: `argv` is no command.
     """
     began, hidden = time.monotonic(), None
@@ -103,6 +107,7 @@ def record(
         with launch.behind_the_gate(capture, observer) as tracee:
             capture.attach()
             header = new_header(argv, launch.folder(), capture)
+            header.degraded = (*notes, *header.degraded)
             spool = Spool(header, capture.decoder_info, lambda data: capture.decode(Batch(False, data)))
             watch = Watch(capture, spool, observer)
             _release(tracee, spool)
@@ -116,7 +121,8 @@ def record(
             events = spool.read_back(lambda data: capture.decode(Batch(False, data)))
         lost += spool.lost()
     outcome = Outcome(status.exit, status.signal, ended - released, tracee.pid, _user())
-    header.degraded = (*header.degraded, *_degraded(watch, tracee.pid, lost))
+    outliving = [pid for pid in watch.still_running() if pid != tracee.pid]
+    header.degraded = (*header.degraded, *gaps(header.source, events, lost, outliving))
     counts = {"noise": noise, "streamed": len(events) + watch.dropped}
     with _without_collecting_garbage():
         events += lost
@@ -212,14 +218,6 @@ def _ask_for_facts(header: Header, events: list[KnownEvent], outcome: Outcome, l
     header.observes = (*header.observes, Facet.PROBED.value)
     events += known
     _number(events)
-
-
-def _degraded(watch: Watch, pid: int, lost: Sequence[Lost]) -> Iterator[str]:
-    """Sentences on what was not seen."""
-    yield from (one.reason for one in lost if one.what == "unknown" and one.since_ns)
-    number = sum(one != pid for one in watch.still_running())
-    if number:
-        yield f"{number} process{'es' * (number > 1)} still ran when the command ended, followed no longer"
 
 
 def _command(outcome: Outcome) -> dict[str, object]:

@@ -14,7 +14,7 @@ app = typer.Typer(
     name="gotrace",
     help="Say why a cgo build or a Go binary fails: what broke, the evidence, and the fix that works.",
     epilog="\b\nExamples:\n"
-    "  gotrace build --sudo -- go build ./...   watch a build, then say what broke\n"
+    "  gotrace build -- go build ./...          watch a build, then say what broke\n"
     "  gotrace doctor                           what this machine can do\n"
     "  gotrace explain wrong-target-compiler    what a finding means",
     add_completion=False,

@@ -10,7 +10,8 @@ from gotrace.cli import options
 
 _EPILOG = """\b
 Examples:
-  gotrace build --sudo -- go build ./...
+  gotrace build -- go build ./...                       no privilege needed
+  gotrace build --sudo -- go build ./...                by eBPF: costs less, and sudo in it works
   gotrace build -o build.gotrace -- go test ./...       then: gotrace report build.gotrace
   gotrace build -q --report json:report.json -- make
   GOTRACE_SUDO=1 gotrace build -- go build .

@@ -60,8 +60,7 @@ class Building:
 
     def _record(self) -> Recorded:
         from gotrace.capture import privileges
-        from gotrace.capture.run import record
-        from gotrace.sources.choose import choose
+        from gotrace.capture.backends import record_by
 
         who = self._who()
         with acting_as(who):
@@ -70,9 +69,8 @@ class Building:
         if not readable:
             preload.load_all()
         self._removed = privileges.removed_by_sudo() if who and not self.user else []
-        source = choose(self.backend, sudo=self.sudo).source
         with progress(quiet=self.quiet) or nullcontext() as line:
-            return record(self.command, source=source, sudo=self.sudo, become=who, probe=self.probe, observer=line)
+            return record_by(self.backend, self.command, sudo=self.sudo, become=who, probe=self.probe, observer=line)
 
     def _who(self) -> Invoker | None:
         """Who the command is to run as where that is not ourselves."""

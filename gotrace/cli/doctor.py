@@ -25,9 +25,13 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     from gotrace.capture.spool import leftover_spools
     from gotrace.host import kernel, toolchain
     from gotrace.host.check import Check
+    from gotrace.sources import survey
 
+    sources = survey.checks()
+    works = any(check.ok for check in sources)
     left = [Check("left by a crash", None, str(path), f"gotrace report {path}") for path in leftover_spools()]
-    checks = [*kernel.checks(), *toolchain.checks(), *left]
+    machine = [*kernel.checks(ebpf_needed=not works), *survey.cache_checks(), *toolchain.checks()]
+    checks = [*sources, *machine, *left]
     if as_json:
         found = [
             {"name": check.name, "ok": check.ok, "detail": check.detail, "remedy": check.remedy} for check in checks

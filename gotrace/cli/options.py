@@ -14,6 +14,8 @@ class Backend(StrEnum):
 
     AUTO = "auto"
     EBPF = "ebpf"
+    PTRACE = "ptrace"
+    NETLINK = "netlink"
 
 
 class FailOn(StrEnum):
@@ -39,11 +41,21 @@ Reports = Annotated[
         help="Write a report as well: terminal or json; PATH - is stdout. May be repeated.",
     ),
 ]
-BackendOption = Annotated[Backend, typer.Option("--backend", envvar="GOTRACE_BACKEND", help="How to watch.")]
+BackendOption = Annotated[
+    Backend,
+    typer.Option(
+        "--backend",
+        envvar="GOTRACE_BACKEND",
+        help="How to watch: ebpf needs root or --sudo, ptrace no privilege, netlink sees only which programs run. "
+        "auto takes the first of them that works.",
+    ),
+]
 Sudo = Annotated[
     bool,
     typer.Option(
-        "--sudo", envvar="GOTRACE_SUDO", help="Start the privileged part through sudo; the command stays yours."
+        "--sudo",
+        envvar="GOTRACE_SUDO",
+        help="Watch by eBPF: start its privileged part through sudo; the command stays yours.",
     ),
 ]
 User = Annotated[

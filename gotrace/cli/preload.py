@@ -19,7 +19,7 @@ _LAZY = (
     "elftools.elf.elffile",  # by gotrace.elf, when it meets the first ELF file
 )
 """What is imported when it is first needed."""
-_NEEDED = ("gotrace", "elftools", "msgspec", "rich", "typer", "zstandard")
+_NEEDED = ("gotrace", "elftools", "msgspec", "ptrace", "pyroute2", "rich", "typer", "zstandard")
 """Packages that may lie elsewhere than Python's own library."""
 
 
@@ -53,7 +53,8 @@ def _load_modules() -> None:
     for name in _LAZY:
         import_module(name)
     for module in pkgutil.walk_packages(gotrace.__path__, "gotrace."):
-        if not module.name.endswith("__main__"):
+        # Neither __main__ nor what is no module of Python (a library of C).
+        if not module.name.rpartition(".")[2].startswith("_"):
             import_module(module.name)
 
 

@@ -30,30 +30,30 @@ _BPF_MAP_CREATE = 0
 _BPF_MAP_TYPE_RINGBUF = 27
 _SMALLEST_RING = 4096
 
+_CAP_SYS_PTRACE = 19
+
 _YAMA_MODES = {
-    "0": "any process of the same user",
-    "1": "descendants only",
-    "2": "only with CAP_SYS_PTRACE",
-    "3": "nobody",
+    "0": "processes of the same user may be traced; gotrace works",
+    "1": "only a process's own descendants may be traced; gotrace works, for it starts what it traces",
+    "2": "tracing takes CAP_SYS_PTRACE",
+    "3": "nobody may trace",
 }
+"""The kernel's Documentation/admin-guide/LSM/Yama.rst, and what each mode means for gotrace."""
 
 _BCC_PACKAGES = {"debian": "python3-bpfcc", "ubuntu": "python3-bpfcc", "fedora": "python3-bcc", "arch": "python-bcc"}
 _BCC_FOLDERS = ("/usr/lib/python3/dist-packages", "/usr/local/lib/python3/dist-packages")
 _BCC_PATTERNS = ("usr/lib/python3*/site-packages", "usr/lib64/python3*/site-packages")
 
 
-def checks() -> list[Check]:
-    """All that concerns the kernel and BCC, most important first."""
-    return [
-        _architecture(),
-        _privileges(),
-        _ring_buffer(),
-        _btf(),
-        _lockdown(),
-        _bcc(),
-        _pid_namespace(),
-        _ptrace_scope(),
-    ]
+def checks(*, ebpf_needed: bool = True) -> list[Check]:
+    """All that concerns the kernel and BCC, most important first.
+
+    `ebpf_needed`: nothing but eBPF could watch here; else what eBPF lacks is no lack of the machine.
+    """
+    of_ebpf = [_privileges(), _ring_buffer(), _btf(), _lockdown(), _bcc()]
+    if not ebpf_needed:
+        of_ebpf = [check if check.ok else check._replace(ok=None) for check in of_ebpf]
+    return [_architecture(), *of_ebpf, _pid_namespace(), _ptrace_scope()]
 
 
 def may_load() -> bool:
@@ -127,6 +127,10 @@ def _privileges() -> Check:
     held = effective_capabilities(_read(_STATUS) or "")
     if may_trace(held):
         return Check("privileges", True, ", ".join(sorted(held)))
+    if os.geteuid() == 0:
+        return Check(
+            "privileges", False, "root without CAP_BPF and CAP_PERFMON", "docker run --cap-add BPF --cap-add PERFMON"
+        )
     if shutil.which("sudo"):
         # Not tried: where it is not allowed that would be logged, and mailed to the administrator (sudoers(5)).
         detail = "none; sudo is installed, whether it lets you is not known"
@@ -137,9 +141,8 @@ def _privileges() -> Check:
 def _ring_buffer() -> Check:
     release = os.uname().release
     if not may_load():
-        return Check(
-            "ring buffer", None, f"Linux {release}; only root can try it (Linux 5.8 has it)", "sudo gotrace doctor"
-        )
+        detail = f"Linux {release}; only who has CAP_BPF can try it (Linux 5.8 has it)"
+        return Check("ring buffer", None, detail, "sudo gotrace doctor" if os.geteuid() else "")
     problem = try_ring_buffer()
     if problem is None:
         return Check("ring buffer", True, f"Linux {release}")
@@ -192,8 +195,15 @@ def _pid_namespace() -> Check:
 
 def _ptrace_scope() -> Check:
     mode = (_read(_YAMA) or "").strip()
-    detail = f"{mode}: {_YAMA_MODES.get(mode, 'unknown')}" if mode else "no Yama: any process of the same user"
-    return Check("ptrace scope", True, detail)
+    if not mode:
+        return Check("ptrace scope", True, "no Yama: processes of the same user may be traced; gotrace works")
+    detail = f"{mode}: {_YAMA_MODES.get(mode, 'a mode that gotrace does not know')}"
+    if mode == "3":
+        remedy = "It holds until the next boot: boot with kernel.yama.ptrace_scope=1 in sysctl.conf."
+        return Check("ptrace scope", None, detail, remedy)
+    if mode == "2" and not capability_mask(_read(_STATUS) or "", "CapEff") >> _CAP_SYS_PTRACE & 1:
+        return Check("ptrace scope", None, detail, "sysctl kernel.yama.ptrace_scope=1")
+    return Check("ptrace scope", True if mode in _YAMA_MODES else None, detail)
 
 
 def _read(path: Path) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from gotrace.events.facets import Facet
 from gotrace.events.tools import Role
 from gotrace.reports.ending import Ending, ending_of, failed_builds, interrupted
 from gotrace.reports.wording import GROUPS, counted, end_of, end_of_span, seconds
@@ -43,10 +44,18 @@ def _said(trace: Trace, ending: Ending) -> str:
         return "cannot be judged wholly: events were lost"
     if not any(span.role in _OF_GO for span in trace.spans):
         return "no go command was seen" + (f", and the command {_ended(ending)}" if ending.failed else "")
-    if ending.failed:
-        return f"no known problem found, though the command {_ended(ending)}"
     failed = failed_builds(trace)
-    return f"no known problem found, though {_failed(failed)}" if failed else "no problem found"
+    if not ending.failed and not failed:
+        return "no problem found"
+    how = f"the command {_ended(ending)}" if ending.failed else _failed(failed)
+    if _saw_only_what_ran(trace):
+        return f"cannot be judged: it was seen which programs ran, not why one failed, and {how}"
+    return f"no known problem found, though {how}"
+
+
+def _saw_only_what_ran(trace: Trace) -> bool:
+    """The capture was one of execs and exits alone: most causes of a failure were out of its sight."""
+    return Facet.EXECS in trace.observes and Facet.FAILED_PATHS not in trace.observes
 
 
 def _ended(ending: Ending) -> str:
@@ -100,8 +109,10 @@ def not_known(trace: Trace, diagnosis: Diagnosis, *, quiet: bool = False) -> Ite
         yield "damaged", trace.damage
     if quiet and not diagnosis.findings:
         return
+    told = {lost.reason for lost in trace.lost}
     for sentence in trace.header.degraded:
-        yield "degraded", sentence
+        if sentence not in told:
+            yield "degraded", sentence
     rules_by_reason: dict[str, list[str]] = {}
     for rule in diagnosis.not_evaluated:
         # The damage itself stands above already.

@@ -71,7 +71,7 @@ def other_root(missing: MissingHeader) -> Misleading | None:
 
 def _folders(missing: MissingHeader, build: Build) -> Iterator[tuple[str, str]]:
     argv = steps.driver(missing.compiler).argv
-    for word, following in zip(argv, (*argv[1:], ""), strict=True):
+    for word, following in zip(argv, (*argv[1:], ""), strict=False):
         for option in _FOLDER_OPTIONS:
             if word == option and following:
                 yield f"{option} {following}", following

@@ -89,7 +89,7 @@ def triple_of(span: Span) -> str | None:
     the compiler said of itself; at last the name it was called by (aarch64-linux-gnu-gcc).
     """
     argv = span.argv
-    for word, following in zip(argv, (*argv[1:], ""), strict=True):
+    for word, following in zip(argv, (*argv[1:], ""), strict=False):
         if word.startswith("--target="):
             return word.partition("=")[2] or None
         if word in ("-target", "--target") and following:

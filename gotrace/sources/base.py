@@ -17,6 +17,8 @@ class Lack(NamedTuple):
     remedy: str
     fatal: bool = True
     """False where the source works without it, with less to see (the capture is then `degraded`)."""
+    privilege: bool = False
+    """More rights would mend it: a capability, or root."""
 
 
 class Batch(NamedTuple):

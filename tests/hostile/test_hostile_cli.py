@@ -238,15 +238,18 @@ def test_inside_a_pid_namespace(env: dict[str, str], tmp_path: Path) -> None:
     assert all(process.pid < 100 for process in trace.processes)
 
 
+EBPF = ("--backend", "ebpf")
+
+
 def test_root_of_a_user_namespace_only(env: dict[str, str], tmp_path: Path) -> None:
-    command = ["unshare", "-Ur", str(GOTRACE), "build", "--", "touch", "has-run"]
+    command = ["unshare", "-Ur", str(GOTRACE), "build", *EBPF, "--", "touch", "has-run"]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=60)
-    assert_one_clear_error(done, "the kernel refuses eBPF to this process", "run as root of the machine")
+    assert_one_clear_error(done, "eBPF cannot be used: the kernel refuses it", "root of the machine")
     assert not (tmp_path / "has-run").exists()
 
 
 def test_a_kernel_without_btf(env: dict[str, str], tmp_path: Path) -> None:
-    done = build("touch", "has-run", cwd=tmp_path, env=env, where="mount -t tmpfs none /sys/kernel/btf")
+    done = build("touch", "has-run", cwd=tmp_path, env=env, options=EBPF, where="mount -t tmpfs none /sys/kernel/btf")
     assert_one_clear_error(done, "/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF=y")
     assert not (tmp_path / "has-run").exists()
 
@@ -256,15 +259,37 @@ HIDE_BCC = "for bcc in /usr/lib/python3/dist-packages/bcc; do mount -t tmpfs non
 
 
 def test_without_bcc_and_without_compiled_probes(env: dict[str, str], tmp_path: Path) -> None:
-    done = build("touch", "has-run", cwd=tmp_path, env=env, where=f"{EMPTY_CACHE}\n{HIDE_BCC}")
+    done = build("touch", "has-run", cwd=tmp_path, env=env, options=EBPF, where=f"{EMPTY_CACHE}\n{HIDE_BCC}")
     assert_one_clear_error(done, "BCC is not installed", "apt-get install python3-bpfcc")
     assert not (tmp_path / "has-run").exists()
 
 
 def test_without_bcc_compiled_probes_are_enough(env: dict[str, str], tmp_path: Path) -> None:
     warm = f"{EMPTY_CACHE}\n{GOTRACE} build -q -- true\n{HIDE_BCC}"
-    done = build("echo", "works", cwd=tmp_path, env=env, where=warm)
+    done = build("echo", "works", cwd=tmp_path, env=env, options=EBPF, where=warm)
     assert (done.returncode, done.stdout) == (0, "works\n"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("where", "why"),
+    [
+        ("mount -t tmpfs none /sys/kernel/btf", "no /sys/kernel/btf/vmlinux"),
+        (f"{EMPTY_CACHE}\n{HIDE_BCC}", "BCC is not installed"),
+        ('exec unshare -U --map-root-user "$@"', "the kernel refuses it (Operation not permitted)"),
+    ],
+)
+def test_what_ebpf_lacks_is_told_in_one_line_and_ptrace_watches(
+    env: dict[str, str], tmp_path: Path, where: str, why: str
+) -> None:
+    report = tmp_path / "report.json"
+    options = ("--report", f"json:{report}")
+    done = build("sh", "-c", "echo works; cat /nowhere", cwd=tmp_path, env=env, options=options, where=where)
+    assert (done.returncode, done.stdout) == (1, "works\n"), done.stderr
+    assert nothing_lost(done.stderr)
+    said = told(report)
+    assert (said["source"], said["not_evaluated"]) == ("ptrace", [])
+    assert said["degraded"] == [f"watched by ptrace, not eBPF: {why}"]
+    assert said["counts"]["failed_calls"] > 0
 
 
 def test_neither_tracefs_nor_kernel_headers_are_needed(env: dict[str, str], tmp_path: Path) -> None:
@@ -274,6 +299,6 @@ def test_neither_tracefs_nor_kernel_headers_are_needed(env: dict[str, str], tmp_
         for gone in /sys/kernel/tracing/events /sys/kernel/debug/tracing /lib/modules/*/build /usr/src/linux*; do
             [ ! -e $gone ]
         done"""
-    done = build("sh", "-c", "echo works; cat /nowhere", cwd=tmp_path, env=env, where=where)
+    done = build("sh", "-c", "echo works; cat /nowhere", cwd=tmp_path, env=env, options=EBPF, where=where)
     assert (done.returncode, done.stdout) == (1, "works\n"), done.stderr
     assert nothing_lost(done.stderr)

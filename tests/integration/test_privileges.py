@@ -182,7 +182,7 @@ def test_without_the_right_to_use_sudo_nothing_runs(user: OrdinaryUser) -> None:
 
 
 def test_without_any_privilege_the_error_names_the_option(user: OrdinaryUser) -> None:
-    done = run(user, user.gotrace, "build", "--", "touch", "has-run")
+    done = run(user, user.gotrace, "build", "--backend", "ebpf", "--", "touch", "has-run")
     assert done.returncode == 125
     assert len(done.stderr.splitlines()) == 2
     assert "--sudo" in done.stderr

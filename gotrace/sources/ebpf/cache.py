@@ -70,10 +70,7 @@ def store(compiled: Compiled, path: Path | None = None) -> str | None:
     """Keep it for the next run, atomically; returns why that was not possible, or None."""
     try:
         with _open_folder(path or folder()) as parent:
-            temporary = f".{os.getpid()}.part"
-            file = os.open(
-                temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=parent
-            )
+            file, temporary = _new_file(parent)
             try:
                 with os.fdopen(file, "wb") as stream:
                     stream.write(msgspec.msgpack.encode(compiled))
@@ -84,8 +81,31 @@ def store(compiled: Compiled, path: Path | None = None) -> str | None:
                 raise
             _prune(parent)
     except OSError as error:
-        return f"compiled probes cannot be kept in {path or folder()}: {error.strerror}"
+        return _not_kept(path, error)
     return None
+
+
+def problem(path: Path | None = None) -> str | None:
+    """Why nothing could be stored, or None where it could; tried with an empty file."""
+    try:
+        with _open_folder(path or folder()) as parent:
+            file, temporary = _new_file(parent)
+            os.close(file)
+            os.unlink(temporary, dir_fd=parent)
+    except OSError as error:
+        return _not_kept(path, error)
+    return None
+
+
+def _new_file(parent: int) -> tuple[int, str]:
+    """Descriptor and name of a file that nobody else can have put there."""
+    name = f".{os.getpid()}.part"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    return os.open(name, flags, 0o600, dir_fd=parent), name
+
+
+def _not_kept(path: Path | None, error: OSError) -> str:
+    return f"compiled probes cannot be kept in {path or folder()}: {error.strerror}"
 
 
 def _prune(parent: int) -> None:

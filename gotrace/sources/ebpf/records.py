@@ -164,6 +164,8 @@ class RecordDecoder:
 
     def _completed(self, pid: int, file: str, kept: bytes | None, length: int) -> bytes | None:
         """The whole block of `length` bytes where it can be had, else what the records carried."""
+        if length == 0:
+            return b""  # nothing is known for sure: no record tells of an empty one
         if len(kept or b"") < length and self._whole is not None:
             whole = self._whole(pid, file)
             # The process may have changed since: believe only what begins as the kernel told us.

@@ -18,7 +18,7 @@ import msgspec
 from gotrace.errors import CaptureError, NotPermittedError
 from gotrace.events.facets import Facet
 from gotrace.events.model import Event, Lost
-from gotrace.host.kernel import bcc_location, bcc_remedy, locked_down, may_load
+from gotrace.host.kernel import bcc_location, bcc_remedy, locked_down, may_load, try_ring_buffer
 from gotrace.sources.base import Batch, Lack, Target
 from gotrace.sources.ebpf import btf, cache, launch, unit
 from gotrace.sources.ebpf.counters import Counters
@@ -51,10 +51,8 @@ class EbpfSource:
             lacks.append(Lack(f"no {btf.VMLINUX}", "use a kernel built with CONFIG_DEBUG_INFO_BTF=y"))
         if locked_down():
             lacks.append(Lack("the kernel is locked down (confidentiality)", "boot with lockdown=integrity or none"))
-        if not sudo and not may_load():
-            lacks.append(
-                Lack("no CAP_BPF and CAP_PERFMON", "add --sudo (only a small collector runs as root), or run as root")
-            )
+        if (rights := _lacking_rights(sudo=sudo)) is not None:
+            lacks.append(rights)
         if bcc_location() is None and cache.load(unit.key()) is None:
             lacks.append(Lack("BCC is not installed", bcc_remedy()))
         return lacks
@@ -62,6 +60,27 @@ class EbpfSource:
     def open(self, target: Target, *, sudo: bool = False) -> EbpfCapture:
         """A capture of `target`; its privileged part starts when it is entered."""
         return EbpfCapture(target, sudo=sudo and not may_load())
+
+
+def _lacking_rights(*, sudo: bool) -> Lack | None:
+    """What keeps the kernel from loading programs for us; None where nothing does, or where sudo(8) will see to it."""
+    in_container = "in a container: --cap-add BPF --cap-add PERFMON, and a seccomp profile that allows bpf(2)"
+    if may_load():
+        # Tried, for root of a user namespace has the capabilities in name only, and seccomp(2) may forbid the call.
+        problem = try_ring_buffer()
+        if problem is None:
+            return None
+        return Lack(
+            f"the kernel refuses it ({os.strerror(problem)})",
+            f"{in_container}; else root of the machine",
+            privilege=True,
+        )
+    if os.geteuid() == 0:
+        return Lack("root without CAP_BPF and CAP_PERFMON", in_container, privilege=True)
+    if sudo:
+        return None
+    remedy = "add --sudo (only a small collector runs as root), or run as root"
+    return Lack("no CAP_BPF and CAP_PERFMON", remedy, privilege=True)
 
 
 class EbpfCapture:

@@ -4,6 +4,9 @@ A stop costs some ten microseconds, so only calls stop that say what breaks a bu
 what is written to stderr, and ptrace(2) itself, which fails because we are the tracer. Left out are `readlink` and
 `readlinkat`, which gcc and ld make fifty thousand times in a build to resolve names that are no links, and
 `newfstatat` and `statx` with AT_EMPTY_PATH, which are fstat(2) and take no path.
+
+`clone` and `clone3` stop, unseen by anybody else, where CLONE_UNTRACED might be asked for (Breakpad does): the tracer
+takes it away. The child would have our filter, but no tracer, and each observed call of it would return ENOSYS.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ MARKS: Final = len(ABIS) << _NUMBER_BITS
 _LEFT_OUT: Final = frozenset({"readlink", "readlinkat"})
 _WRITES: Final = frozenset({"write", "writev", "pwrite64"})
 _EXECS: Final = frozenset({"execve", "execveat"})
+CLONE_UNTRACED: Final = 0x00800000
 
 
 class Kind(IntEnum):
@@ -31,6 +35,10 @@ class Kind(IntEnum):
     """Interesting only if it fails."""
     EXEC = 1
     WRITE = 2
+    CLONE = 3
+    """Its first argument are the flags."""
+    CLONE3 = 4
+    """Its first argument points to a struct clone_args, which begins with the flags (clone(2))."""
 
 
 class Call(NamedTuple):
@@ -75,6 +83,17 @@ _OFTEN: Final = {
 
 
 @cache
+def births() -> tuple[Call, ...]:
+    """All calls that stop so that no child escapes."""
+    kinds = {"clone": Kind.CLONE, "clone3": Kind.CLONE3}
+    return tuple(
+        Call(ABIS.index(call.abi), call.number, call.name, kinds[call.name], ())
+        for call in syscalls.table()
+        if call.name in kinds and call.abi in ABIS
+    )
+
+
+@cache
 def by_mark() -> dict[int, Call]:
-    """The calls by their marks."""
+    """The observed calls by their marks."""
     return {call.mark: call for call in observed()}

@@ -8,7 +8,6 @@ there before the word that says so.
 from __future__ import annotations
 
 import mmap
-import os
 from typing import Final
 
 PAGE: Final = mmap.PAGESIZE
@@ -65,12 +64,7 @@ class Channel:
 
     def __init__(self) -> None:
         size = PAGE + LIVE_BYTES + BULK_BYTES
-        descriptor = os.memfd_create("gotrace-ptrace")
-        try:
-            os.ftruncate(descriptor, size)
-            self._map = mmap.mmap(descriptor, size)
-        finally:
-            os.close(descriptor)
+        self._map = mmap.mmap(-1, size)  # no file: it knows no RLIMIT_FSIZE
         self._whole = memoryview(self._map)
         self.words = self._whole[:PAGE].cast("Q")
         self._live_data = self._whole[PAGE : PAGE + LIVE_BYTES]

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from gotrace.sources.ptrace.calls import MARKS, observed
+from gotrace.sources.ptrace.calls import MARKS, births, observed
 from gotrace.sources.ptrace.channel import RECORDING
 from gotrace.sources.ptrace.stops import PATH_LIMIT, PythonStops, Requests, Stop, Stops
 
@@ -41,7 +41,7 @@ class CompiledStops(Requests):
 
     def __init__(self, library: ctypes.CDLL, words: memoryview) -> None:
         super().__init__()
-        for call in observed():
+        for call in (*observed(), *births()):
             library.set_call(call.mark, int(call.kind), *(*call.paths, 0, 0)[:2])
         self._buffer = ctypes.create_string_buffer(_STOP.size + 2 * PATH_LIMIT)
         self._view = memoryview(self._buffer)

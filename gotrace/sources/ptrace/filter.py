@@ -12,7 +12,7 @@ import os
 import struct
 from typing import Final
 
-from gotrace.sources.ptrace.calls import ABIS, Call, Kind, observed
+from gotrace.sources.ptrace.calls import ABIS, CLONE_UNTRACED, Call, Kind, births, observed
 
 _LOAD, _JUMP, _JUMP_EQUAL, _JUMP_SET, _RETURN = 0x20, 0x05, 0x15, 0x45, 0x06
 """BPF_LD|W|ABS, BPF_JMP|JA, |JEQ|K, |JSET|K, BPF_RET|K of <linux/bpf_common.h>."""
@@ -38,7 +38,8 @@ def program(*, stdout: bool) -> list[Instruction]:
     """The filter; `stdout`: writes to descriptor 1 stop as well (they are only counted)."""
     per_abi = []
     for position, abi in enumerate(ABIS):
-        calls = [step for call in observed() if call.abi == position for step in _for(call, stdout=stdout)]
+        stopping = [call for call in (*observed(), *births()) if call.abi == position]
+        calls = [step for call in stopping for step in _for(call, stdout=stdout)]
         body = [(_LOAD, 0, 0, _NUMBER), *calls, (_RETURN, 0, 0, _ALLOW)]
         per_abi += [(_JUMP_EQUAL, 1, 0, _AUDIT_ARCHITECTURES[abi]), (_JUMP, 0, 0, len(body)), *body]
     return [(_LOAD, 0, 0, _ARCHITECTURE), *per_abi, (_RETURN, 0, 0, _ALLOW)]
@@ -58,6 +59,9 @@ def _for(call: Call, *, stdout: bool) -> list[Instruction]:
             stop,
             allow,
         ]
+    elif call.kind is Kind.CLONE:
+        asked = (_JUMP_SET, 0, 1, CLONE_UNTRACED)
+        then = [(_LOAD, 0, 0, _argument(0)), asked, stop, (_RETURN, 0, 0, _ALLOW)]
     elif call.name in _FLAGS_ARGUMENT:
         flags = _argument(_FLAGS_ARGUMENT[call.name])
         then = [(_LOAD, 0, 0, flags), (_JUMP_SET, 0, 1, _AT_EMPTY_PATH), (_RETURN, 0, 0, _ALLOW), stop]

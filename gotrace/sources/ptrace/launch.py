@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import resource
 import signal
 import struct
 from contextlib import suppress
@@ -23,10 +24,10 @@ _PR_SET_NAME, _PR_SET_PTRACER = 15, 0x59616D61
 _NAME: Final = b"ptrace-keeper"
 """Not called like us, lest a pkill(1) that means gotrace ends the tracer, and with it the command."""
 _CAP_SYS_PTRACE: Final = 19
-_DEAF_TO: Final = (
-    signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGPIPE, signal.SIGTSTP, signal.SIGTTIN,
-    signal.SIGTTOU, signal.SIGUSR1, signal.SIGUSR2, signal.SIGALRM,
-)  # fmt: skip
+_FAULTS: Final = {
+    signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS, signal.SIGABRT
+}  # fmt: skip
+_DEAF_TO: Final = signal.valid_signals() - _FAULTS - {signal.SIGKILL, signal.SIGSTOP, signal.SIGCHLD}
 """Whoever means the command sends its signals to that; the tracer stays as long as there are tracees."""
 
 
@@ -75,6 +76,7 @@ def serve(connection: socket, channel: Channel, *, terminal: bool) -> None:
     """The tracer's whole life."""
     for number in _DEAF_TO:
         signal.signal(number, signal.SIG_IGN)
+    _widen(resource.RLIMIT_CPU, resource.RLIMIT_NOFILE)
     with suppress(OSError):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, ctypes.c_char_p(_NAME), 0, 0, 0)
     say(connection, os.getpid())
@@ -92,6 +94,14 @@ def serve(connection: socket, channel: Channel, *, terminal: bool) -> None:
         say(connection, problem)
         if not problem:
             tracer.follow(child)
+
+
+def _widen(*limits: int) -> None:
+    """What is meant for each process of the command is not meant for us, who serve them all."""
+    for limit in limits:
+        with suppress(OSError, ValueError):
+            _, most = resource.getrlimit(limit)
+            resource.setrlimit(limit, (most, most))
 
 
 def _suppresses_privileges() -> bool:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import resource
 import stat
 from contextlib import suppress
+from functools import cache
 from typing import Final
 
 from gotrace.sources.ptrace.memory import Memory
@@ -17,6 +20,9 @@ _DELETED: Final = b" (deleted)"
 _CAPABILITIES: Final = "security.capability"
 
 _syscall = ctypes.CDLL(None, use_errno=True).syscall
+_MOST_OPEN: Final = 256
+_open: dict[Process, None] = {}
+"""Processes whose memory is open, in that order; their number is limited, as that of descriptors is (RLIMIT_NOFILE)."""
 
 
 class Process:
@@ -39,7 +45,10 @@ class Process:
     def memory(self) -> Memory:
         """Its memory, which may be read while one of its threads is stopped."""
         if self._memory is None:
+            if len(_open) >= _most_open():
+                next(iter(_open)).forget_memory()
             self._memory = Memory(self.pid)
+            _open[self] = None
         return self._memory
 
     def forget_memory(self) -> None:
@@ -47,6 +56,13 @@ class Process:
         if self._memory is not None:
             self._memory.close()
             self._memory = None
+            _open.pop(self, None)
+
+
+@cache
+def _most_open() -> int:
+    """Half of what we may have: the rest is for what is opened and closed at once."""
+    return max(1, min(_MOST_OPEN, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2))
 
 
 class Processes:
@@ -82,8 +98,11 @@ class Processes:
 
 
 def is_process(tid: int) -> bool:
-    """Whether a new task is a process, not a thread: clone(2) can make both. It must not have been waited for."""
-    return bool(_syscall(_SYS_TGKILL, tid, tid, 0) == 0)
+    """Whether a new task is a process, not a thread: clone(2) can make both. It must not have been waited for.
+
+    EPERM is no "no": a process of another user may be there, and not be ours to signal.
+    """
+    return bool(_syscall(_SYS_TGKILL, tid, tid, 0) == 0) or ctypes.get_errno() != errno.ESRCH
 
 
 def innermost_pid(pid: int) -> int:

@@ -7,6 +7,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <string.h>
@@ -19,7 +20,7 @@
 #include <unistd.h>
 
 enum { GONE = 1, HALTED, BORN, EXECUTING, EXECUTED, REFUSED, WRITING, WROTE, FAILED };
-enum { KIND_FAILURE, KIND_EXEC, KIND_WRITE };
+enum { KIND_FAILURE, KIND_EXEC, KIND_WRITE, KIND_CLONE, KIND_CLONE3 };
 enum { NOTHING_NOW = 0, A_STOP = 1, NO_TRACEE = -1 };
 
 #define MARKS 8192
@@ -27,6 +28,7 @@ enum { NOTHING_NOW = 0, A_STOP = 1, NO_TRACEE = -1 };
 #define LARGEST_TID (1 << 22) /* PID_MAX_LIMIT, include/linux/threads.h */
 #define PATH_LIMIT 4096
 #define PAGE 4096
+#define MOST_LOOKS 256 /* who does not wait has something else to do */
 
 struct call { uint8_t kind, path1, path2, unused; };
 
@@ -84,11 +86,28 @@ static int read_registers(struct stop *stop) {
     return 0;
 }
 
+/* A new child or thread must not be untraced: see calls.py. */
+static void take_untraced_away(pid_t tid, uint32_t mark) {
+    struct user_regs_struct regs;
+    if (ptrace(PTRACE_GETREGS, tid, 0, &regs)) return;
+    unsigned long long *first = mark & ABI_I386 ? &regs.rbx : &regs.rdi;
+    if (calls[mark].kind == KIND_CLONE) {
+        *first &= ~(unsigned long long)CLONE_UNTRACED;
+        ptrace(PTRACE_SETREGS, tid, 0, &regs);
+        return;
+    }
+    errno = 0;
+    long flags = ptrace(PTRACE_PEEKDATA, tid, *first, 0);
+    if (!errno && flags & CLONE_UNTRACED) ptrace(PTRACE_POKEDATA, tid, *first, flags & ~(long)CLONE_UNTRACED);
+}
+
 /* A call is about to begin. Says whether that is to be told. */
 static int enter(struct stop *stop, int recording) {
     unsigned long mark = 0;
     pid_t tid = stop->tid;
-    if (ptrace(PTRACE_GETEVENTMSG, tid, 0, &mark) || mark >= MARKS || !recording) {
+    int known = ptrace(PTRACE_GETEVENTMSG, tid, 0, &mark) == 0 && mark < MARKS;
+    if (known && calls[mark].kind >= KIND_CLONE) take_untraced_away(tid, mark);
+    if (!known || calls[mark].kind >= KIND_CLONE || !recording) {
         entered[tid] = 0;
         ptrace(PTRACE_CONT, tid, 0, 0);
         return 0;
@@ -182,7 +201,7 @@ int can_read(void) {
 
 /* The next stop that says something. `recording` is shared with whoever reads the records. */
 int next_stop(struct stop *stop, int wait, const volatile uint64_t *recording) {
-    for (;;) {
+    for (unsigned looks = 0; wait || looks < MOST_LOOKS; looks++) {
         int status;
         pid_t tid = wait4(-1, &status, __WALL | (wait ? 0 : WNOHANG), NULL);
         if (tid == 0) return NOTHING_NOW;
@@ -195,4 +214,5 @@ int next_stop(struct stop *stop, int wait, const volatile uint64_t *recording) {
         stop->tid = tid;
         if (look(stop, status, *recording != 0)) return A_STOP;
     }
+    return NOTHING_NOW;
 }

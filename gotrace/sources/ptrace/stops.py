@@ -8,20 +8,25 @@ from __future__ import annotations
 
 import ctypes
 import os
+from contextlib import suppress
 from enum import IntEnum
+from itertools import count
 from typing import Final, NamedTuple, Protocol
 
 from ptrace.binding import func as binding
 from ptrace.error import PtraceError
 
 from gotrace.sources.ptrace import abi
-from gotrace.sources.ptrace.calls import Kind, by_mark
+from gotrace.sources.ptrace.calls import ABIS, CLONE_UNTRACED, MARKS, Kind, births, by_mark, observed
 from gotrace.sources.ptrace.channel import RECORDING
 from gotrace.sources.ptrace.memory import Memory
 
 WAIT_ALL: Final = binding.THREAD_TRACE_FLAGS
 """__WALL of wait(2): threads and clones as well."""
 PATH_LIMIT: Final = 4096
+_MOST_LOOKS: Final = 256
+"""Who asks without `wait` has something else to do: it must come back also where stops that say nothing never end."""
+_CLONES: Final = frozenset({Kind.CLONE, Kind.CLONE3})
 _BIRTHS: Final = frozenset({binding.PTRACE_EVENT_FORK, binding.PTRACE_EVENT_VFORK, binding.PTRACE_EVENT_CLONE})
 
 
@@ -68,7 +73,7 @@ class Stops(Protocol):
     """Where stops come from, and how a tracee that waits goes on."""
 
     def next(self, *, wait: bool) -> Stop | None:
-        """The next stop that says something; None where there is none now and `wait` is False.
+        """The next stop that says something; without `wait` None where there is none soon.
 
         Raises:
             ChildProcessError: there is no tracee any more.
@@ -133,20 +138,21 @@ class PythonStops(Requests):
         """`words` of the channel say whether anybody still wants to know."""
         super().__init__()
         self._words = words
-        self._kinds = {mark: (call.kind, call.paths) for mark, call in by_mark().items()}
+        self._kinds = {call.mark: (call.kind, call.paths) for call in (*observed(), *births())}
         self._entered: dict[int, int] = {}
         self._message = ctypes.c_ulong()
         self._info = ctypes.create_string_buffer(abi.SYSCALL_INFO_BYTES)
 
     def next(self, *, wait: bool) -> Stop | None:
         """See the protocol."""
-        while True:
+        for _ in count() if wait else range(_MOST_LOOKS):
             tid, status = os.waitpid(-1, WAIT_ALL if wait else WAIT_ALL | os.WNOHANG)
             if tid == 0:
                 return None
             stop = self._look(tid, status)
             if stop is not None:
                 return stop
+        return None
 
     def _look(self, tid: int, status: int) -> Stop | None:
         if not os.WIFSTOPPED(status):
@@ -173,10 +179,12 @@ class PythonStops(Requests):
     def _enter(self, tid: int) -> Stop | None:
         """A call that is observed is about to begin."""
         mark = self._event_message(tid)
-        if mark not in self._kinds or not self._words[RECORDING]:
+        kind, _ = self._kinds.get(mark, (None, ()))
+        if kind in _CLONES:
+            self._take_untraced_away(tid, mark)
+        if kind is None or kind in _CLONES or not self._words[RECORDING]:
             self.resume(tid)
             return None
-        kind, _ = self._kinds[mark]
         self._entered[tid] = mark
         if kind is Kind.FAILURE:
             self.until_return(tid)
@@ -184,6 +192,23 @@ class PythonStops(Requests):
         _, arguments = self._read_registers(tid, mark)
         what = What.EXECUTING if kind is Kind.EXEC else What.WRITING
         return Stop(what, tid, mark=mark, args=arguments)
+
+    def _take_untraced_away(self, tid: int, mark: int) -> None:
+        """A new child or thread must not be untraced: see `gotrace.sources.ptrace.calls`."""
+        values = list(self.registers(tid))
+        if not values:
+            return
+        kind, _ = self._kinds[mark]
+        first = abi.RDI if mark < MARKS // len(ABIS) else abi.RBX
+        if kind is Kind.CLONE:
+            values[first] &= ~CLONE_UNTRACED
+            abi.REGISTERS.pack_into(self._registers, 0, *values)
+            request(binding.PTRACE_SETREGS, tid, 0, ctypes.addressof(self._registers))
+            return
+        with suppress(PtraceError):
+            flags = binding.ptrace_peekdata(tid, values[first])
+            if flags & CLONE_UNTRACED:
+                binding.ptrace_pokedata(tid, values[first], flags & ~CLONE_UNTRACED)
 
     def _leave(self, tid: int) -> Stop | None:
         """A call that is observed has returned."""

@@ -49,6 +49,7 @@ class Tracer:
         """What a thread is about to execute."""
         self._held: dict[int, Stop] = {}
         """Threads that stopped before their parent said that they were born."""
+        self._held_until_ns = 0
         self._gone: dict[int, tuple[int, int]] = {}
         """Those that were gone before that, with their wait status and when."""
         self._last_gone = 0
@@ -78,9 +79,11 @@ class Tracer:
                 act[What(stop.what)](stop)
 
     def _next_while_some_are_held(self) -> Stop | None:
-        """Their parents' stops come next. But a parent may be killed before its own: then nobody waits for long."""
-        until = time.monotonic_ns() + _PATIENCE_NS
-        while time.monotonic_ns() < until:
+        """Their parents' stops come next. But a parent may be killed before its own: then nobody waits for long.
+
+        Not even where others stop all the time.
+        """
+        while time.monotonic_ns() < self._held_until_ns:
             stop = self._stops.next(wait=False)
             if stop is not None:
                 return stop
@@ -122,6 +125,8 @@ class Tracer:
         if stop.tid in self._processes:
             self._go_on(stop)
         else:
+            if not self._held:
+                self._held_until_ns = time.monotonic_ns() + _PATIENCE_NS
             self._held[stop.tid] = stop
 
     def _go_on(self, stop: Stop) -> None:

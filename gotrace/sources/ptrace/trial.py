@@ -17,6 +17,7 @@ from gotrace.sources.ptrace.filter import Filter
 
 _PTRACE_INTERRUPT, _PTRACE_CONT = 0x4207, 7
 _CAP_SYS_PTRACE: Final = 19
+_EBPF: Final = "use eBPF (--sudo, or run gotrace as root)"
 _YAMA: Final = Path("/proc/sys/kernel/yama/ptrace_scope")
 _STATUS: Final = Path("/proc/self/status")
 
@@ -48,6 +49,8 @@ def attempt() -> Trial:
         status = _end_of(child)
     if trial.problem:
         return trial
+    if status is None:
+        return trial
     return Trial("seccomp", status if 0 <= status < 255 else errno.EPERM)
 
 
@@ -77,24 +80,23 @@ def _trace(libc: ctypes.CDLL, child: int) -> Trial:
     return Trial("syscall info", problem)
 
 
-def _end_of(child: int) -> int:
-    """Its exit status; -1 where that cannot be told."""
+def _end_of(child: int) -> int | None:
+    """Its exit status, or minus the signal; None where SIGCHLD is ignored: then nobody is told."""
     with suppress(ChildProcessError):
         _, status = os.waitpid(child, 0)
         return os.waitstatus_to_exitcode(status)
-    return -1
+    return None
 
 
 def lacks() -> list[Lack]:
     """What keeps ptrace from working here, with what to do about it."""
     scope = _yama_scope()
     if scope == "3":
-        return [
-            Lack("Yama forbids all ptrace (kernel.yama.ptrace_scope=3)", "reboot with ptrace_scope=1, or use --sudo")
-        ]
+        return [Lack("Yama forbids all ptrace (kernel.yama.ptrace_scope=3)", f"reboot with ptrace_scope=1, or {_EBPF}")]
     if scope == "2" and not _may_trace_all():
-        remedy = "sudo sysctl kernel.yama.ptrace_scope=1, or use eBPF: --sudo"
-        return [Lack("Yama lets only CAP_SYS_PTRACE use ptrace (kernel.yama.ptrace_scope=2)", remedy)]
+        remedy = f"sudo sysctl kernel.yama.ptrace_scope=1, or {_EBPF}"
+        what = "Yama lets only CAP_SYS_PTRACE use ptrace (kernel.yama.ptrace_scope=2)"
+        return [Lack(what, remedy, privilege=True)]
     trial = attempt()
     if not trial.problem:
         return []
@@ -108,7 +110,7 @@ def lacks() -> list[Lack]:
     if _filtered():
         remedy = "in a container: --cap-add=SYS_PTRACE, or --security-opt seccomp=unconfined"
         return [Lack(f"{what}: {why}; this process runs under a seccomp filter, as in a container", remedy)]
-    return [Lack(f"{what}: {why}", "a security module or the kernel's configuration refuses it; use --sudo")]
+    return [Lack(f"{what}: {why}", f"a security module or the kernel's configuration refuses it: {_EBPF}")]
 
 
 def _yama_scope() -> str:

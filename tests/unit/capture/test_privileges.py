@@ -122,3 +122,20 @@ def test_what_the_kernel_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(os, "initgroups", refused)
     with pytest.raises(NotPermittedError, match=r"cannot become somebody \(uid 1234\): Operation not permitted"):
         become(SOMEBODY)
+
+
+def test_who_has_become_the_user_already_only_puts_the_environment_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second source may be tried after the first was refused."""
+
+    def called(*_: object) -> None:
+        raise AssertionError("a user who is not root any more could not do that")
+
+    for name in ("initgroups", "setresgid", "setresuid"):
+        monkeypatch.setattr(os, name, called)
+    monkeypatch.setattr(os, "getresuid", lambda: (1234, 1234, 1234))
+    before = dict(os.environ)
+    monkeypatch.setattr(os, "environ", dict(before))
+    become(SOMEBODY)
+    once = dict(os.environ)
+    become(SOMEBODY)
+    assert os.environ == once == environment(SOMEBODY, before)

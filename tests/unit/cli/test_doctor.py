@@ -8,18 +8,28 @@ import pytest
 from gotrace.capture import spool
 from gotrace.host import kernel, toolchain
 from gotrace.host.check import Check
+from gotrace.sources import survey
 from tests.unit.cli.conftest import Gotrace
 
 
 @pytest.fixture(autouse=True)
 def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kernel, "checks", lambda: [Check("kernel BTF", True, "/sys/kernel/btf/vmlinux")])
+    monkeypatch.setattr(survey, "checks", lambda: [Check("watch by eBPF", True, "works")])
+    monkeypatch.setattr(survey, "cache_checks", list)
+    btf = Check("kernel BTF", True, "/sys/kernel/btf/vmlinux")
+    monkeypatch.setattr(kernel, "checks", lambda *, ebpf_needed: [btf, Check("asked", None, f"{ebpf_needed=}")])
     monkeypatch.setattr(toolchain, "checks", lambda: [])
     monkeypatch.setattr(spool, "leftover_spools", list)
 
 
 def test_nothing_lacks(gotrace: Gotrace) -> None:
-    assert gotrace("doctor") == (0, "ok    kernel BTF  /sys/kernel/btf/vmlinux\n", "")
+    assert gotrace("doctor") == (
+        0,
+        "ok    watch by eBPF  works\n"
+        "ok    kernel BTF     /sys/kernel/btf/vmlinux\n"
+        "      asked          ebpf_needed=False\n",
+        "",
+    )
 
 
 def test_a_lack_has_its_remedy_and_makes_the_exit_code_one(gotrace: Gotrace, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -27,14 +37,14 @@ def test_a_lack_has_its_remedy_and_makes_the_exit_code_one(gotrace: Gotrace, mon
     monkeypatch.setattr(toolchain, "checks", lambda: [lack, Check("ptrace scope", None, "unknown")])
     done = gotrace("doctor")
     assert done.code == 1
-    assert done.out.splitlines()[1:] == [
-        "LACK  go            not found in PATH",
-        "                    apt-get install golang",
-        "      ptrace scope  unknown",
+    assert done.out.splitlines()[3:] == [
+        "LACK  go             not found in PATH",
+        "                     apt-get install golang",
+        "      ptrace scope   unknown",
     ]
     done = gotrace("doctor", "--json")
     assert done.code == 1
-    assert json.loads(done.out)[1] == {
+    assert json.loads(done.out)[3] == {
         "name": "go",
         "ok": False,
         "detail": "not found in PATH",
@@ -47,3 +57,11 @@ def test_what_a_crash_left_can_be_reported(gotrace: Gotrace, monkeypatch: pytest
     done = gotrace("doctor")
     assert done.code == 0
     assert "gotrace report /home/ada/7.spool" in done.out
+
+
+def test_what_ebpf_lacks_is_a_lack_only_where_nothing_else_works(
+    gotrace: Gotrace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey, "checks", lambda: [Check("watch by ptrace", None, "Yama forbids it")])
+    monkeypatch.setattr(survey, "cache_checks", lambda: [Check("eBPF cache", True, "/var/cache/gotrace")])
+    assert "ebpf_needed=True" in gotrace("doctor").out

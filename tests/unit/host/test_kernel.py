@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -113,6 +114,7 @@ def test_what_needs_privileges_is_unknown_without_them(monkeypatch: pytest.Monke
     status.write_text("CapEff:\t0000000000000000\n")
     monkeypatch.setattr(kernel, "_STATUS", status)
     monkeypatch.setattr(shutil, "which", lambda name: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     checks = {check.name: check for check in kernel.checks()}
     assert checks["ring buffer"].ok is None
     assert checks["privileges"].ok is False
@@ -122,7 +124,56 @@ def test_what_needs_privileges_is_unknown_without_them(monkeypatch: pytest.Monke
 def test_that_sudo_is_installed_says_not_that_it_may_be_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(kernel, "_STATUS", tmp_path / "missing")
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     (check,) = (check for check in kernel.checks() if check.name == "privileges")
     assert check.ok is None
     assert "not known" in check.detail
     assert check.remedy == "gotrace build --sudo -- COMMAND"
+
+
+def test_what_only_ebpf_needs_is_no_lack_where_it_is_not_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(kernel, "_BTF", tmp_path / "missing")
+    monkeypatch.setattr(kernel, "_BCC_FOLDERS", ())
+    monkeypatch.setattr(kernel, "_BCC_PATTERNS", ())
+    for needed, ok in ((True, False), (False, None)):
+        checks = {check.name: check for check in kernel.checks(ebpf_needed=needed)}
+        assert (checks["kernel BTF"].ok, checks["BCC"].ok) == (ok, ok)
+        assert checks["BCC"].remedy
+        assert checks["architecture"].ok is (os.uname().machine == "x86_64")
+
+
+@pytest.mark.parametrize(
+    ("mode", "capabilities", "ok", "remedy"),
+    [
+        ("", 0, True, ""),
+        ("0\n", 0, True, ""),
+        ("1\n", 0, True, ""),
+        ("2\n", 0, None, "sysctl kernel.yama.ptrace_scope=1"),
+        ("2\n", 1 << 19, True, ""),
+        ("3\n", 1 << 19, None, "until the next boot"),
+        ("4\n", 0, None, ""),
+    ],
+)
+def test_each_mode_of_yama_says_whether_ptrace_works(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, mode: str, capabilities: int, ok: bool | None, remedy: str
+) -> None:
+    (tmp_path / "status").write_text(f"CapEff:\t{capabilities:016x}\n")
+    if mode:
+        (tmp_path / "yama").write_text(mode)
+    monkeypatch.setattr(kernel, "_STATUS", tmp_path / "status")
+    monkeypatch.setattr(kernel, "_YAMA", tmp_path / "yama")
+    (check,) = (check for check in kernel.checks() if check.name == "ptrace scope")
+    assert check.ok is ok
+    assert remedy in check.remedy
+    assert bool(check.remedy) is bool(remedy)
+    assert check.detail.startswith(mode.strip() or "no Yama")
+
+
+def test_root_of_a_container_is_not_sent_to_sudo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(kernel, "_STATUS", tmp_path / "missing")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    (check,) = (check for check in kernel.checks() if check.name == "privileges")
+    assert check.ok is False
+    assert check.remedy == "docker run --cap-add BPF --cap-add PERFMON"

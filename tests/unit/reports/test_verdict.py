@@ -90,6 +90,17 @@ def test_several_failed_builds_are_counted_one_within_another_once() -> None:
     assert "though 2 go commands in it failed" in verdict(made, Diagnosis())
 
 
+@pytest.mark.parametrize(("own_exit", "how"), [(1, "the command ended with exit status 1"), (0, "a go build in it")])
+def test_what_the_process_connector_saw_of_a_failure_is_no_judgement(own_exit: int, how: str) -> None:
+    made = trace(failed=True)
+    made.facts[0].data["exit"] = own_exit
+    made.header.observes = ("execs", "from_start")
+    said = "cannot be judged: it was seen which programs ran, not why one failed, and "
+    assert verdict(made, Diagnosis()).startswith(f"gotrace: {said}{how}")
+    made.header.observes = ("execs", "failed_paths", "from_start")
+    assert verdict(made, Diagnosis()).startswith(f"gotrace: no known problem found, though {how}")
+
+
 def test_a_package_whose_compile_failed_was_not_compiled() -> None:
     made = trace(failed=True)
     assert "1 package compiled" in verdict(made, Diagnosis())
@@ -138,4 +149,14 @@ def test_a_reason_that_repeats_the_damage_is_cut_short() -> None:
     assert list(not_known(made, Diagnosis([], [NotEvaluated("GT1", "a", reason)]))) == [
         ("damaged", made.damage),
         ("not evaluated", "GT1 a: it found nothing, but the recording is damaged"),
+    ]
+
+
+def test_what_was_lost_is_not_told_twice() -> None:
+    made = trace(failed=True)
+    made.lost.append(Lost(ts_ns=S, pid=0, what="unknown", count=1, reason="the tracer was killed", exact=False))
+    made.header.degraded = ("watched by ptrace", "the tracer was killed")
+    assert list(not_known(made, Diagnosis())) == [
+        ("lost", "at most 1 unknown event: the tracer was killed"),
+        ("degraded", "watched by ptrace"),
     ]

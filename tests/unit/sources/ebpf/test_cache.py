@@ -56,6 +56,20 @@ def test_a_folder_that_others_can_write_is_not_used(folder: Path, mode: int) -> 
     assert "cannot be kept" in str(cache.store(COMPILED, folder))
 
 
+def test_whether_anything_could_be_kept_is_told_before(folder: Path, tmp_path: Path) -> None:
+    assert cache.problem(folder) is None
+    assert cache.problem(tmp_path / "new") is None
+    (tmp_path / "file").touch()
+    assert cache.problem(tmp_path / "file") == f"compiled probes cannot be kept in {tmp_path}/file: Not a directory"
+    folder.chmod(0o777)
+    assert "others could write in this folder" in str(cache.problem(folder))
+
+
+def test_a_folder_that_takes_no_file_keeps_nothing() -> None:
+    """/proc/self/fd is ours, and not even root can make a file there."""
+    assert "cannot be kept in /proc/self" in str(cache.problem(Path("/proc/self/fd")))
+
+
 @pytest.mark.parametrize("mode", [0o666, 0o620, 0o602])
 def test_a_file_that_others_can_write_is_not_used(folder: Path, mode: int) -> None:
     stored(folder).chmod(mode)

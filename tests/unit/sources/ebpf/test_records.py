@@ -78,7 +78,11 @@ def test_an_environment_that_was_cut_is_completed_or_unknown() -> None:
 
 
 def test_an_exec_whose_texts_were_lost_is_still_an_exec() -> None:
-    assert decode(raw.exec_end(5, 7, 30)) == [Exec(ts_ns=5, pid=7, tid=7, path="", argv=None, argv_bytes=30)]
+    assert decode(raw.exec_end(5, 7, 30, 20)) == [Exec(ts_ns=5, pid=7, tid=7, path="", argv=None, argv_bytes=30)]
+
+
+def test_an_empty_environment_is_known_to_be_empty() -> None:
+    assert decode(raw.exec_end(5, 7, 30)) == [Exec(ts_ns=5, pid=7, tid=7, path="", argv=None, env={}, argv_bytes=30)]
 
 
 def test_a_refused_exec_carries_its_arguments() -> None:

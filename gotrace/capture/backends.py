@@ -1,0 +1,34 @@
+"""Records by the backend that was asked for; for "auto" by the best source that really works here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gotrace.capture import run
+from gotrace.errors import CaptureError, IdentityError
+from gotrace.sources import choose
+
+
+def record_by(backend: str, argv: Sequence[str], *, sudo: bool = False, **options: Any) -> run.Recorded:
+    """`gotrace.capture.run.record` with the source that `backend` means; `options` are its own.
+
+    Whether the kernel allows a source is known only when it attaches (root of a user namespace has its capabilities in
+    name only). Then nothing has run, and "auto" goes on with the next source; but not where the user asked for sudo.
+
+    Raises:
+        CommandError: the command cannot be executed.
+        CaptureError: no source can follow it here; it has not run.
+        UsageError: there is no such backend, or no command.
+    """
+    refused: dict[str, str] = {}
+    while True:
+        choice = choose.choose(backend, sudo=sudo, refused=refused)
+        try:
+            return run.record(argv, source=choice.source, sudo=sudo, notes=choice.notes, **options)
+        except IdentityError:
+            raise
+        except CaptureError as error:
+            if backend != "auto" or sudo:
+                raise
+            refused[choice.source.name] = error.message

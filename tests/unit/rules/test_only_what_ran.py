@@ -1,0 +1,85 @@
+"""Recordings of real failures as the process connector would have seen them: which programs ran, and no more."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from msgspec.structs import replace
+
+from gotrace.events.model import Exec, KnownEvent, Output, SyscallError
+from gotrace.events.recording import read_recording
+from gotrace.reports.terminal import TerminalReport
+from gotrace.rules import registry
+from gotrace.rules.engine import diagnose
+from gotrace.rules.finding import Diagnosis
+from gotrace.trace.builder import build
+from gotrace.trace.model import Trace
+from tests.unit.rules.test_recordings import CLEAN, FOUND, RECORDINGS
+
+OBSERVED = frozenset({"execs", "from_start"})
+BY_EXECS_ALONE = {"wrong-target-compiler", "cgo-disabled"}
+"""What can be decided without a failing call (cgo-disabled: where the tools were asked)."""
+
+
+def unseen(event: KnownEvent) -> bool:
+    return isinstance(event, SyscallError | Output) or (isinstance(event, Exec) and event.error != 0)
+
+
+def seen(name: str, *, probed: bool) -> tuple[Trace, list[KnownEvent]]:
+    recording = read_recording(RECORDINGS / f"{name}.gotrace.zst")
+    header = recording.header
+    header.source, header.observes = "netlink", (*sorted(OBSERVED), *(["probed"] if probed else []))
+    events = [event for event in recording.events if not unseen(event)]
+    assert len(events) < len(recording.events)
+    return build(header, events), events
+
+
+def names(diagnosis: Diagnosis) -> list[str]:
+    return [finding.name for finding in diagnosis.findings]
+
+
+@pytest.mark.parametrize("probed", [True, False])
+@pytest.mark.parametrize("name", [*FOUND, *CLEAN])
+def test_every_rule_that_needs_more_is_not_evaluated(name: str, *, probed: bool) -> None:
+    trace, _ = seen(name, probed=probed)
+    diagnosis = diagnose(trace)
+    observed = OBSERVED | ({"probed"} if probed else set())
+    need_more = {rule.name for rule in registry.rules() if not rule.needs <= observed}
+    assert {one.name for one in diagnosis.not_evaluated} == need_more
+    expected = FOUND.get(name)
+    assert names(diagnosis) == ([expected] if expected in BY_EXECS_ALONE - need_more else [])
+
+
+@pytest.mark.parametrize("name", set(FOUND) - {key for key, rule in FOUND.items() if rule in BY_EXECS_ALONE})
+def test_a_failure_whose_cause_was_not_seen_is_not_judged(name: str) -> None:
+    trace, _ = seen(name, probed=True)
+    told = TerminalReport(width=200).render(trace, diagnose(trace))
+    assert told.startswith("gotrace: cannot be judged: it was seen which programs ran, not why one failed, and ")
+    assert "missing-header, GT202 missing-library: the capture did not observe failing calls that take a path" in told
+    assert "no known problem" not in told
+
+
+def test_a_build_that_went_well_says_how_many_rules_had_nothing_to_go_by() -> None:
+    trace, _ = seen("healthy-cold", probed=True)
+    told = TerminalReport(width=200).render(trace, diagnose(trace))
+    assert told.startswith("gotrace: no problem found: ")
+    assert "4 rules not evaluated" in told.splitlines()[0]
+
+
+def forgetful(events: Sequence[KnownEvent], chance: random.Random) -> list[KnownEvent]:
+    """A process may be gone before its command line is read."""
+    return [
+        replace(event, argv=None, env=None, cwd=None) if isinstance(event, Exec) and chance.random() < 0.3 else event
+        for event in events
+    ]
+
+
+@pytest.mark.parametrize("name", [*FOUND, *CLEAN])
+def test_command_lines_that_were_not_read_make_no_rule_fail_and_none_find_what_is_not_there(name: str) -> None:
+    trace, events = seen(name, probed=True)
+    for seed in range(5):
+        diagnosis = diagnose(build(trace.header, forgetful(events, random.Random(seed))))
+        assert set(names(diagnosis)) <= {FOUND.get(name)}
+        assert [one for one in diagnosis.not_evaluated if "the rule failed" in one.reason] == []
