@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.process import Cost, run
+from bench.rounds import in_rounds
 from bench.stats import Estimate, estimate, paired_ratios
 from bench.workloads import BARE, TRACED, WORKLOADS, Bench, variants
 from gotrace.events.model import Event, Exec, Exit, Fact, Lost
@@ -55,9 +56,16 @@ class Comparison:
         return estimate([t.report_s for t in self.traced])
 
 
-def own_account(recording: Path, cost: Cost) -> Traced:
-    """Where the time of a traced run went: the command's exec and exit are in its recording."""
-    events: list[Event] = [event for event in read_recording(recording).events if isinstance(event, Event)]
+def own_account(recording: Path, cost: Cost, source: str = "ebpf") -> Traced:
+    """Where the time of a traced run went: the command's exec and exit are in its recording.
+
+    Raises:
+        ValueError: it was watched by another source than `source`.
+    """
+    recorded = read_recording(recording)
+    if recorded.header.source != source:
+        raise ValueError(f"{recording} was recorded by {recorded.header.source}, not by {source}")
+    events: list[Event] = [event for event in recorded.events if isinstance(event, Event)]
     pid = next(e.data["pid"] for e in events if isinstance(e, Fact) and e.name == "command")
     began = next(e.ts_ns for e in events if isinstance(e, Exec) and e.pid == pid and e.error == 0)
     ended = next(e.ts_ns for e in reversed(events) if isinstance(e, Exit) and e.pid == pid)
@@ -68,23 +76,17 @@ def own_account(recording: Path, cost: Cost) -> Traced:
 
 
 def compare(bench: Bench, workload: str, rounds: int, say: Say, only: frozenset[str] = frozenset()) -> Comparison:
-    """Run a workload `rounds` times under each variant (or `only` those); each round starts with another one."""
+    """Run a workload `rounds` times under each variant (or `only` those)."""
     command = WORKLOADS[workload]
     makers = {name: make for name, make in variants(bench).items() if not only or name in only}
     result = Comparison(workload, {name: [] for name in makers})
-    serial = 0
-    for number in range(-1, rounds):
-        # Round -1 warms caches (of files, of Go, of gotrace's programs) and is not counted.
-        shift = max(number, 0) % len(makers)
-        order = [*makers][shift:] + [*makers][:shift]
-        for name in order:
-            serial += 1
-            cost = run(makers[name](command(serial)), bench.program, bench.env, bench.log)
-            if number < 0:
-                say(f"{workload}, warming up: {name}: {cost.wall_s:.2f} s")
-                continue
-            result.costs[name].append(cost)
-            if name == TRACED:
-                result.traced.append(own_account(bench.recording, cost))
-            say(f"{workload}, round {number + 1} of {rounds}: {name}: {cost.wall_s:.2f} s, CPU {cost.cpu_s:.2f} s")
+    for serial, (number, name) in enumerate(in_rounds([*makers], rounds), 1):
+        cost = run(makers[name](command(serial)), bench.program, bench.env, bench.log)
+        if number < 0:
+            say(f"{workload}, warming up: {name}: {cost.wall_s:.2f} s")
+            continue
+        result.costs[name].append(cost)
+        if name == TRACED:
+            result.traced.append(own_account(bench.recording, cost))
+        say(f"{workload}, round {number + 1} of {rounds}: {name}: {cost.wall_s:.2f} s, CPU {cost.cpu_s:.2f} s")
     return result

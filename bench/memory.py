@@ -6,13 +6,11 @@ import os
 import subprocess
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import NamedTuple
 
+from bench.proc import PROC, TICKS, children, command_of, text, ticks
 from bench.workloads import Bench
 
-PROC = Path("/proc")
-TICKS = os.sysconf("SC_CLK_TCK")
 EVERY_S = 0.02
 
 
@@ -65,51 +63,23 @@ class _Watch:
 
     def look(self) -> None:
         """One sample."""
-        children = _children(self.root)
+        alive = children(self.root)
         if self._command is None:
-            # The command waits behind its gate as a child with gotrace's image, until it is let go.
-            self._command = next((pid for pid in children if "python" not in _image(pid)), None)
+            self._command = command_of(self.root)
             self.cpu_at_start = self.cpu()
-        elif self._command in children:
+        elif self._command in alive:
             self.cpu_at_end = self.cpu()
-        own = _same_command_line(self.root) - children | {self.root}
+        own = _same_command_line(self.root) - alive | {self.root}
         for pid in own:
-            self._ticks[pid] = max(_ticks(pid), self._ticks.get(pid, 0))
+            self._ticks[pid] = max(ticks(pid), self._ticks.get(pid, 0))
         self.peak_kb = max(self.peak_kb, sum(map(_memory_kb, own)))
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""  # it is gone
-
-
 def _same_command_line(pid: int) -> set[int]:
-    words = _text(PROC / f"{pid}/cmdline")
-    return {int(p.name) for p in PROC.iterdir() if p.name.isdigit() and words and _text(p / "cmdline") == words}
-
-
-def _children(pid: int) -> set[int]:
-    try:
-        lists = [_text(thread / "children") for thread in (PROC / f"{pid}/task").iterdir()]
-    except OSError:
-        return set()
-    return {int(child) for child in " ".join(lists).split()}
-
-
-def _image(pid: int) -> str:
-    try:
-        return str((PROC / f"{pid}/exe").readlink())
-    except OSError:
-        return "python"  # gone, or not yet there
-
-
-def _ticks(pid: int) -> int:
-    fields = _text(PROC / f"{pid}/stat").rpartition(")")[2].split()
-    return int(fields[11]) + int(fields[12]) if fields else 0
+    words = text(PROC / f"{pid}/cmdline")
+    return {int(p.name) for p in PROC.iterdir() if p.name.isdigit() and words and text(p / "cmdline") == words}
 
 
 def _memory_kb(pid: int) -> int:
-    lines = _text(PROC / f"{pid}/smaps_rollup").splitlines()
+    lines = text(PROC / f"{pid}/smaps_rollup").splitlines()
     return next((int(line.split()[1]) for line in lines if line.startswith("Pss:")), 0)

@@ -7,6 +7,7 @@ from statistics import median
 from typing import NamedTuple
 
 from bench.builds import Comparison, Say, compare
+from bench.by_ptrace import Rounds, ptrace
 from bench.percall import per_call
 from bench.reading import EVENTS, command_line, grown, library
 from bench.startup import own_use, to_first_instruction
@@ -24,6 +25,7 @@ class Plan(NamedTuple):
     starts: int
     builds: int
     """Whole builds under gotrace in which no event may be lost."""
+    ptrace: Rounds
 
 
 def _met(met: bool) -> str:
@@ -136,6 +138,11 @@ def calls(bench: Bench, plan: Plan, say: Say) -> str:
     return f"### Single system calls ({plan.relinks} rounds)\n\n" + markdown(names, rows)
 
 
+def by_ptrace(bench: Bench, plan: Plan, say: Say) -> str:
+    """Watching by ptrace, beside strace."""
+    return ptrace(bench, plan.ptrace, say)
+
+
 SECTIONS: dict[str, Callable[[Bench, Plan, Say], str]] = {
     "builds": whole_builds,
     "relinks": relinks,
@@ -143,4 +150,5 @@ SECTIONS: dict[str, Callable[[Bench, Plan, Say], str]] = {
     "starts": starts,
     "reading": reading,
     "calls": calls,
+    "ptrace": by_ptrace,
 }

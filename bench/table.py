@@ -1,4 +1,4 @@
-"""Tables in Markdown, and their place in docs/performance.md."""
+"""Tables in Markdown, and where their numbers are from."""
 
 from __future__ import annotations
 
@@ -7,9 +7,6 @@ import platform
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-
-BEGIN = "<!-- bench:begin (written by make bench) -->"
-END = "<!-- bench:end -->"
 
 
 def markdown(head: list[str], rows: Iterable[list[str]]) -> str:
@@ -27,12 +24,3 @@ def place() -> str:
         f"Measured on {datetime.now(UTC):%Y-%m-%d}: {release}, Linux {platform.release()}, {os.cpu_count()} CPUs "
         f"({processor.partition(':')[2].strip()}), load {os.getloadavg()[0]:.1f} at the end."
     )
-
-
-def write_between_markers(path: Path, text: str) -> None:
-    """Put the text between the two markers of a page; the rest of the page stays."""
-    before, begin, rest = path.read_text().partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise SystemExit(f"{path} has no markers {BEGIN} and {END}")
-    path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}")

@@ -99,11 +99,13 @@ class Filter:
         Raises:
             OSError: the kernel refuses.
         """
-        if self._install() == errno.EACCES:
+        problem = self._install()
+        if problem == errno.EACCES:
             if self._prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
                 raise OSError(ctypes.get_errno(), "no_new_privs")
-            if problem := self._install():
-                raise OSError(problem, os.strerror(problem))
+            problem = self._install()
+        if problem:
+            raise OSError(problem, os.strerror(problem))
 
     def _install(self) -> int:
         """0, or the errno."""

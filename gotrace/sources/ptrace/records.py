@@ -162,7 +162,9 @@ class RecordDecoder:
     def _failure(self, who: dict[str, Any], _flags: int, number: int, data: bytes, at: int) -> Event:
         mark, first, second, _, ip, *args = FAILURE_BODY.unpack_from(data, at)
         at += FAILURE_BODY.size
-        call = self._calls[mark]
+        call = self._calls.get(mark)
+        if call is None:
+            raise ValueError(f"no call has the mark {mark}")
         paths: tuple[str, ...] = ()
         if first:
             paths = (_path(data[at : at + first - 1]),)

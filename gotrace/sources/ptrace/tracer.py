@@ -47,9 +47,10 @@ class Tracer:
         self._root = 0
         self._paths: dict[int, bytes] = {}
         """What a thread is about to execute."""
-        self._held: dict[int, Stop] = {}
-        """Threads that stopped before their parent said that they were born."""
-        self._held_until_ns = 0
+        self._held: dict[int, tuple[Stop, int]] = {}
+        """Threads that stopped before their parent said that they were born, and until when they wait for that."""
+        self._adopted: set[int] = set()
+        """Those that waited in vain; their parent may say it yet."""
         self._gone: dict[int, tuple[int, int]] = {}
         """Those that were gone before that, with their wait status and when."""
         self._last_gone = 0
@@ -81,25 +82,29 @@ class Tracer:
     def _next_while_some_are_held(self) -> Stop | None:
         """Their parents' stops come next. But a parent may be killed before its own: then nobody waits for long.
 
-        Not even where others stop all the time.
+        Not even where others stop all the time; and wait(2) may tell of these first, for ever.
         """
-        while time.monotonic_ns() < self._held_until_ns:
+        _, until = next(iter(self._held.values()))
+        while time.monotonic_ns() < until:
             stop = self._stops.next(wait=False)
             if stop is not None:
                 return stop
             time.sleep(_NAP_S)
-        for tid in list(self._held):
+        now = time.monotonic_ns()
+        for tid in [tid for tid, (_, until) in self._held.items() if until <= now]:
             thread = not is_process(tid)
             parent = leader_of(tid) if thread else parent_of(tid)
             if parent not in self._processes:  # somebody took it over from one who is gone
                 parent = self._last_gone
+            self._adopted.add(tid)
             self._adopt(parent, tid, thread=thread)
         return None
 
     def _on_born(self, stop: Stop) -> None:
         child = stop.message
-        if child in self._processes:
-            return  # it was held too long, and we have found out by ourselves
+        if child in self._adopted:
+            self._adopted.remove(child)
+            return  # we have found out by ourselves
         status, when = self._gone.pop(child, (0, 0))
         if time.monotonic_ns() - when > _EARLY_NS:  # or it was another one with that id
             self._adopt(stop.tid, child, thread=not is_process(child))
@@ -117,7 +122,7 @@ class Tracer:
         self._release(child)
 
     def _release(self, tid: int) -> None:
-        held = self._held.pop(tid, None)
+        held, _ = self._held.pop(tid, (None, 0))
         if held is not None:
             self._go_on(held)
 
@@ -125,9 +130,7 @@ class Tracer:
         if stop.tid in self._processes:
             self._go_on(stop)
         else:
-            if not self._held:
-                self._held_until_ns = time.monotonic_ns() + _PATIENCE_NS
-            self._held[stop.tid] = stop
+            self._held[stop.tid] = stop, time.monotonic_ns() + _PATIENCE_NS
 
     def _go_on(self, stop: Stop) -> None:
         if stop.status in abi.STOP_SIGNALS:
