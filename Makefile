@@ -1,7 +1,7 @@
 # `make setup`, `make demo` and `make test` do all set-up themselves on Debian 12 and Ubuntu 22.04/24.04.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check unit bench docs clean
+.PHONY: help setup demo test check unit verify bench docs clean
 
 PY := .venv/bin/python
 # A Go that set-up put into the environment is the last resort: the one on PATH is found first.
@@ -27,11 +27,15 @@ check: setup ## ruff and mypy only
 unit: setup ## the tests that need no root, no kernel feature and no Go
 	$(PY) -m pytest tests/unit tests/contract
 
+verify: setup ## reproduce, diagnose and fix every scenario, by eBPF and by ptrace (ARGS=ID for some)
+	$(PY) -m gotrace scenario verify --backend both -j 2 $(ARGS)
+
 bench: ## measure against the bare command, strace and bear (half an hour; ARGS=--quick for a look)
 	@tools/setup.sh bench
 	$(PY) -m bench.run $(ARGS)
 
-docs: setup ## paste a fresh finding into the README
+docs: setup ## write docs/rules/ and docs/scenarios/, paste a fresh finding into the README
+	$(PY) tools/generate_docs.py
 	$(PY) tools/refresh_readme.py
 
 clean: ## remove what make made, but not what it installed on the system

@@ -16,3 +16,10 @@ def probes_dir() -> Path:
     """Folder of the BPF C files and of the stub kernel headers (`include/`)."""
     in_wheel = _PACKAGE / "probes"
     return in_wheel if in_wheel.is_dir() else _PACKAGE.parent / "probes"
+
+
+@cache
+def scenarios_dir() -> Path:
+    """Folder of the scenario files."""
+    in_wheel = _PACKAGE / "scenarios"
+    return in_wheel if in_wheel.is_dir() else _PACKAGE.parent / "scenarios"

@@ -68,6 +68,8 @@ need_all() {
     need strace command -v strace
     need sudo command -v sudo
     need git command -v git
+    need musl-tools command -v musl-gcc
+    need debootstrap command -v debootstrap
     need python3-bpfcc test -e "$DIST_PACKAGES/bcc/__init__.py"
     [[ ${1:-} != bench ]] || need bear command -v bear
     need_python

@@ -34,6 +34,8 @@ RELAYED = (
     signal.SIGTTOU,
 )
 _FROM_THE_TERMINAL = frozenset({signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU})
+_STOPPED = ("T", "t")
+"""The second one is for a process that somebody traces (proc(5))."""
 _WATCH_S = 0.05
 
 
@@ -91,7 +93,7 @@ class Relay:
             return
         has_got = self._witness.seen() if self._witness and _group(self._pid) == os.getpgrp() else frozenset()
         for info in arrived:
-            if info.si_code <= 0 and info.si_signo not in has_got and not descends(info.si_pid, self._pid):
+            if _to_us_alone(info) and info.si_signo not in has_got and not descends(info.si_pid, self._pid):
                 self._send(info.si_signo)
 
     def _waiting(self) -> signal.struct_siginfo | None:
@@ -121,8 +123,25 @@ class Relay:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(waker, signal.SIGKILL)
             os.waitpid(waker, 0)
-        if state(self._pid) == "T":
+        if not _was_continued(self._pid):
             self._send(signal.SIGCONT)
+
+
+def _to_us_alone(info: signal.struct_siginfo) -> bool:
+    """Not from the terminal; but when that hangs up only the leader of its session is told, and that may be us."""
+    return info.si_code <= 0 or (info.si_signo == signal.SIGHUP and os.getsid(0) == os.getpid())
+
+
+def _was_continued(pid: int) -> bool:
+    """Whether our child, which was stopped, has got a SIGCONT since.
+
+    Its state does not say it: of a process that is traced it changes a moment later, and a second SIGCONT is one too
+    many for a command that handles them.
+    """
+    try:
+        return os.waitid(os.P_PID, pid, os.WCONTINUED | os.WNOHANG) is not None
+    except ChildProcessError:
+        return True
 
 
 def _stop_by(number: int, handler: Callable[[int, FrameType | None], None]) -> None:
@@ -146,7 +165,7 @@ def _continue_us_after(pid: int) -> int:
     try:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         while os.getppid() == us:
-            if state(pid) != "T" and state(us) == "T":
+            if state(pid) not in _STOPPED and state(us) == "T":
                 os.kill(us, signal.SIGCONT)
                 break
             time.sleep(_WATCH_S)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gotrace.cli import build, completion, doctor, explain, report, rules, streams
+from gotrace.cli import build, completion, doctor, explain, report, rules, scenario, streams
 from gotrace.cli.failures import exit_code_of, explain_failure
 
 app = typer.Typer(
@@ -22,7 +22,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (build, report, doctor, explain, rules, completion):
+for command in (build, report, doctor, explain, rules, scenario, completion):
     command.register(app)
 
 

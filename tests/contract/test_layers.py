@@ -22,6 +22,7 @@ MAY_IMPORT: dict[str, frozenset[str]] = {
     "trace": frozenset({"events", "errors"}),
     "rules": frozenset({"events", "trace"}),
     "reports": frozenset({"events", "trace", "rules"}),
+    "scenario": SOURCES | {"sources", "capture", "trace", "rules"},
 }
 OUTERMOST = frozenset({"cli", "api", "__main__", ""})
 """What may import everything, and what nothing of the inner layers may import; "" is gotrace/__init__.py."""
@@ -29,7 +30,7 @@ OUTERMOST = frozenset({"cli", "api", "__main__", ""})
 ONLY_IN = {
     "bcc": ("gotrace.sources.ebpf",),
     "ptrace": ("gotrace.sources.ptrace",),
-    "pyroute2": ("gotrace.sources.netlink", "gotrace.host"),
+    "pyroute2": ("gotrace.sources.netlink", "gotrace.host", "gotrace.scenario"),
     "rich": ("gotrace.reports", "gotrace.cli"),
     "typer": ("gotrace.cli",),
 }

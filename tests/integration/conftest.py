@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -44,6 +45,18 @@ class Traced:
 
 
 GotraceBuild = Callable[..., Traced]
+Found = dict[tuple[str, int], list[Any]]
+"""What the builds of a test led to: by its name without the backend, and the number of the build."""
+
+
+def conclusions_of(traced: Traced, tmp_path: Path) -> list[Any]:
+    """What a user reads of the findings; the folders of the test have other names in each run."""
+    conclusions = [
+        [finding[key] for key in ("code", "name", "severity", "message")] + [fix["command"] for fix in finding["fix"]]
+        for finding in traced.report["findings"]
+    ]
+    text = json.dumps([traced.exit, conclusions]).replace(str(tmp_path), "TMP")
+    return list(json.loads(re.sub(r"/go-build\d+/|(?<=cgo-gcc-input-)\d+", "/BUILD/", text)))
 
 
 @pytest.fixture(scope="session")
@@ -98,7 +111,8 @@ def build_env(tmp_path: Path) -> dict[str, str]:
 def gotrace_build(tmp_path: Path, build_env: dict[str, str], privileges: tuple[str, ...]) -> GotraceBuild:
     """Runs `gotrace build` on a command, as a user would.
 
-    Called with the command, its folder, variables to add (None removes one) and further options of gotrace.
+    Called with the command, its folder, variables to add (None removes one), further options of gotrace, and where
+    its events shall come from ("auto" is the best that works here).
     """
     runs = 0
 
@@ -107,6 +121,7 @@ def gotrace_build(tmp_path: Path, build_env: dict[str, str], privileges: tuple[s
         cwd: Path,
         env: Mapping[str, str | None] | None = None,
         options: Sequence[str] = (),
+        backend: str = "auto",
     ) -> Traced:
         nonlocal runs
         runs += 1
@@ -114,9 +129,10 @@ def gotrace_build(tmp_path: Path, build_env: dict[str, str], privileges: tuple[s
         variables = build_env | {name: value for name, value in (env or {}).items() if value is not None}
         for name in (name for name, value in (env or {}).items() if value is None):
             variables.pop(name, None)
+        as_asked = ["--backend", backend, *(() if backend == "ptrace" else privileges)]
         outputs = ["--report", f"json:{report}", "-o", str(recording)]
         done = subprocess.run(
-            [GOTRACE, "build", *privileges, *outputs, *options, "--", *command],
+            [GOTRACE, "build", *as_asked, *outputs, *options, "--", *command],
             cwd=cwd,
             env=variables,
             capture_output=True,
@@ -139,3 +155,37 @@ def example(tmp_path: Path) -> Callable[[str], Path]:
         return Path(shutil.copytree(EXAMPLES / name, tmp_path / name))
 
     return copy
+
+
+@pytest.fixture(params=["ebpf", "ptrace"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Where the events come from."""
+    return str(request.param)
+
+
+@pytest.fixture(scope="session")
+def found() -> Found:
+    """What the one backend found, for the other to compare."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One build cache for all: what fails is never cached, and the standard library is compiled once."""
+    return tmp_path_factory.mktemp("go-build-cache")
+
+
+@pytest.fixture
+def path(tool: Callable[[str], str]) -> str:
+    """The folders of go, of the system's tools, and no other."""
+    tool("gcc")
+    return os.pathsep.join(dict.fromkeys([str(Path(tool("go")).parent), "/usr/bin", "/bin"]))
+
+
+@pytest.fixture
+def go_only(tmp_path: Path, tool: Callable[[str], str]) -> str:
+    """A PATH in which there is go, and no C compiler."""
+    folder = tmp_path / "go-only"
+    folder.mkdir()
+    (folder / "go").symlink_to(Path(tool("go")).resolve())
+    return str(folder)

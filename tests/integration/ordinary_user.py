@@ -139,6 +139,7 @@ def _readable_gotrace(folder: Path) -> Path:
     checkout = folder / "checkout"
     shutil.copytree(ROOT / "gotrace", checkout / "gotrace", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(ROOT / "probes", checkout / "probes")
+    shutil.copytree(ROOT / "scenarios", checkout / "scenarios")
     (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
     (site / "gotrace.pth").write_text(f"{checkout}\n{packages}\n")
     command = folder / "venv" / "bin" / "gotrace"

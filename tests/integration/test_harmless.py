@@ -26,16 +26,16 @@ Run = Callable[..., Done]
 
 
 @pytest.fixture
-def env(build_env: dict[str, str], tmp_path: Path) -> dict[str, str]:
+def env(build_env: dict[str, str], tmp_path: Path, backend: str) -> dict[str, str]:
     """As build_env, with nothing of a sudo that started the tests."""
     mine = {name: value for name, value in build_env.items() if not name.startswith("SUDO_")}
-    return mine | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    return mine | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "GOTRACE_BACKEND": backend}
 
 
 @pytest.fixture
-def gotrace(privileges: tuple[str, ...]) -> list[str]:
+def gotrace(privileges: tuple[str, ...], backend: str) -> list[str]:
     """The words in front of a command."""
-    return [str(GOTRACE), "build", *privileges, "--"]
+    return [str(GOTRACE), "build", *(privileges if backend == "ebpf" else ()), "--"]
 
 
 @pytest.fixture
@@ -191,8 +191,11 @@ def test_a_limit_set_outside_is_seen_inside(gotrace: list[str], env: dict[str, s
 
 
 def credentials_and_signals(status: bytes) -> dict[str, str]:
-    """What execve(2) hands on, of /proc/self/status: not the numbers of processes, not memory, not the scheduler's."""
-    own = re.compile(rb"^(?:Pid|Tgid|Ngid|NS|PPid|Vm|Rss|Hugetlb|voluntary|nonvoluntary|FDSize|SigQ)")
+    """What execve(2) hands on, of /proc/self/status: not the numbers of processes, not memory, not the scheduler's.
+
+    Nor that somebody traces it, and how, which a command may ask for.
+    """
+    own = re.compile(rb"^(?:Pid|Tgid|Ngid|NS|PPid|Vm|Rss|Hugetlb|voluntary|nonvoluntary|FDSize|SigQ|Seccomp|TracerPid)")
     lines = [line for line in status.splitlines() if not own.match(line)]
     return {name: value for name, _, value in (line.decode().partition(":") for line in lines)}
 

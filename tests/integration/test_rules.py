@@ -1,10 +1,13 @@
-"""Each rule on its real failure, by the real tracer; then on the fix, where it must be silent.
+"""Each rule on its real failure, by both real tracers; then on the fix, where it must be silent.
+
+The two must find the same: code, name, message, severity and the commands that fix it.
 
 GOTRACE_SAVE_RECORDINGS=FOLDER keeps the recordings: tests/recordings/ was made so, and the unit tests read them.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -14,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.conftest import GotraceBuild, Traced
+from tests.integration.conftest import Found, GotraceBuild, Traced, conclusions_of
 from tests.integration.projects import ADD, HEADER, LIBRARY, go_module, shared_library, with_stub
 
 Build = Callable[..., Traced]
@@ -23,38 +26,29 @@ ARM64 = {"GOARCH": "arm64", "CGO_ENABLED": "1"}
 VENDORED = 'package lib\n\n// #cgo CFLAGS: -I${SRCDIR}/include\n// #include "lib.h"\nimport "C"\n\nconst V = C.V\n'
 
 
-@pytest.fixture(scope="session")
-def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One build cache for all: what fails is never cached, and the standard library is compiled once."""
-    return tmp_path_factory.mktemp("go-build-cache")
-
-
 @pytest.fixture
-def path(tool: Callable[[str], str]) -> str:
-    """The folders of go, of the system's tools, and no other."""
-    tool("gcc")
-    return os.pathsep.join(dict.fromkeys([str(Path(tool("go")).parent), "/usr/bin", "/bin"]))
-
-
-@pytest.fixture
-def go_only(tmp_path: Path, tool: Callable[[str], str]) -> str:
-    """A PATH in which there is go, and no C compiler."""
-    folder = tmp_path / "go-only"
-    folder.mkdir()
-    (folder / "go").symlink_to(Path(tool("go")).resolve())
-    return str(folder)
-
-
-@pytest.fixture
-def build(gotrace_build: GotraceBuild, warm_cache: Path, path: str, request: pytest.FixtureRequest) -> Build:
+def build(
+    gotrace_build: GotraceBuild,
+    warm_cache: Path,
+    path: str,
+    backend: str,
+    found: Found,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Build:
     """`gotrace build` with the shared cache; `save` names the recording to keep."""
+    test = request.node.nodeid.replace(backend, "")
+    runs = itertools.count()
 
     def run(
         folder: Path, env: Mapping[str, str] | None = None, command: Sequence[str] = BUILD, save: str = ""
     ) -> Traced:
-        home = {"HOME": str(folder.parent), "PWD": str(folder)}
-        traced = gotrace_build(command, folder, {"GOCACHE": str(warm_cache), "PATH": path, **home, **(env or {})})
-        if save and (keep := os.environ.get("GOTRACE_SAVE_RECORDINGS")):
+        variables = {"GOCACHE": str(warm_cache), "PATH": path, "HOME": str(folder.parent), "PWD": str(folder)}
+        traced = gotrace_build(command, folder, variables | dict(env or {}), backend=backend)
+        assert traced.report["source"] == backend
+        conclusions = conclusions_of(traced, tmp_path)
+        assert found.setdefault((test, next(runs)), conclusions) == conclusions
+        if save and backend == "ebpf" and (keep := os.environ.get("GOTRACE_SAVE_RECORDINGS")):
             subprocess.run(
                 ["zstd", "-q", "-f", "-19", traced.recording, "-o", Path(keep) / f"{save}.gotrace.zst"], check=True
             )

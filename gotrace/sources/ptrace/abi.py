@@ -27,6 +27,10 @@ SYSCALL_INFO: Final = struct.Struct("<BBHIQQqB")
 SYSCALL_INFO_BYTES: Final = 88
 SYSCALL_INFO_EXIT: Final = 2
 
+SIGNAL_CODE: Final = struct.Struct("<8xi")
+"""siginfo_t as far as si_code: si_signo and si_errno stand before it."""
+SIGNAL_BYTES: Final = 128
+
 FIRST_RESTART, LAST_RESTART = 512, 530
 """Results by which the kernel tells itself to restart a call that a signal interrupted (include/linux/errno.h)."""
 

@@ -28,6 +28,7 @@ enum { NOTHING_NOW = 0, A_STOP = 1, NO_TRACEE = -1 };
 #define LARGEST_TID (1 << 22) /* PID_MAX_LIMIT, include/linux/threads.h */
 #define PATH_LIMIT 4096
 #define PAGE 4096
+#define MOST_WAITING 1024
 #define MOST_LOOKS 256 /* who does not wait has something else to do */
 
 struct call { uint8_t kind, path1, path2, unused; };
@@ -199,17 +200,43 @@ int can_read(void) {
     return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 1;
 }
 
+/* All who wait for us now, each once; served before anybody is looked for again. */
+static struct { pid_t tid; int status; } waiting[MOST_WAITING];
+static unsigned waiting_now, served;
+
+/* wait4 tells of the newest tracee first: where that one stops all the time it would tell of no other. */
+static int look_around(int wait) {
+    waiting_now = served = 0;
+    while (waiting_now < MOST_WAITING) {
+        int status;
+        pid_t tid = wait4(-1, &status, __WALL | (wait && !waiting_now ? 0 : WNOHANG), NULL);
+        if (tid < 0 && errno == EINTR) continue;
+        if (tid <= 0) return waiting_now ? A_STOP : tid ? NO_TRACEE : NOTHING_NOW;
+        if (tid >= LARGEST_TID) continue;
+        waiting[waiting_now].tid = tid;
+        waiting[waiting_now++].status = status;
+    }
+    return A_STOP;
+}
+
+/* While others were served a thread may have executed a program and taken the id of this one over, which is gone. */
+static int is_another_now(pid_t tid, int status) {
+    const int executed = SIGTRAP | PTRACE_EVENT_EXEC << 8;
+    siginfo_t now;
+    return WIFSTOPPED(status) && status >> 8 != executed && !ptrace(PTRACE_GETSIGINFO, tid, 0, &now) &&
+           now.si_code == executed;
+}
+
 /* The next stop that says something. `recording` is shared with whoever reads the records. */
 int next_stop(struct stop *stop, int wait, const volatile uint64_t *recording) {
     for (unsigned looks = 0; wait || looks < MOST_LOOKS; looks++) {
-        int status;
-        pid_t tid = wait4(-1, &status, __WALL | (wait ? 0 : WNOHANG), NULL);
-        if (tid == 0) return NOTHING_NOW;
-        if (tid < 0) {
-            if (errno == EINTR) continue;
-            return NO_TRACEE;
+        if (served == waiting_now) {
+            int found = look_around(wait);
+            if (found != A_STOP) return found;
         }
-        if (tid >= LARGEST_TID) continue;
+        pid_t tid = waiting[served].tid;
+        int status = waiting[served++].status;
+        if (served > 1 && is_another_now(tid, status)) continue;
         memset(stop, 0, __builtin_offsetof(struct stop, text));
         stop->tid = tid;
         if (look(stop, status, *recording != 0)) return A_STOP;

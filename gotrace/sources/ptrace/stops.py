@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import signal
+from collections import deque
 from contextlib import suppress
 from enum import IntEnum
 from itertools import count
@@ -24,6 +26,9 @@ from gotrace.sources.ptrace.memory import Memory
 WAIT_ALL: Final = binding.THREAD_TRACE_FLAGS
 """__WALL of wait(2): threads and clones as well."""
 PATH_LIMIT: Final = 4096
+_MOST_WAITING: Final = 1024
+_EXECUTED: Final = signal.SIGTRAP | binding.PTRACE_EVENT_EXEC << 8
+"""What a wait status is above its lowest byte, and si_code, in the stop of an exec."""
 _MOST_LOOKS: Final = 256
 """Who asks without `wait` has something else to do: it must come back also where stops that say nothing never end."""
 _CLONES: Final = frozenset({Kind.CLONE, Kind.CLONE3})
@@ -142,29 +147,60 @@ class PythonStops(Requests):
         self._entered: dict[int, int] = {}
         self._message = ctypes.c_ulong()
         self._info = ctypes.create_string_buffer(abi.SYSCALL_INFO_BYTES)
+        self._signal = ctypes.create_string_buffer(abi.SIGNAL_BYTES)
+        self._waiting: deque[tuple[int, int]] = deque()
 
     def next(self, *, wait: bool) -> Stop | None:
         """See the protocol."""
         for _ in count() if wait else range(_MOST_LOOKS):
-            tid, status = os.waitpid(-1, WAIT_ALL if wait else WAIT_ALL | os.WNOHANG)
-            if tid == 0:
+            at_once = not self._waiting
+            if at_once and not self._look_around(wait=wait):
                 return None
+            tid, status = self._waiting.popleft()
+            if not at_once and self._is_another_now(tid, status):
+                continue
             stop = self._look(tid, status)
             if stop is not None:
                 return stop
         return None
 
+    def _look_around(self, *, wait: bool) -> bool:
+        """Take down who waits for us now, to be served before anybody is looked for again; False where there is none.
+
+        wait(2) tells of the newest tracee first: where that one stops all the time it would tell of no other.
+        """
+        options = WAIT_ALL if wait else WAIT_ALL | os.WNOHANG
+        try:
+            while len(self._waiting) < _MOST_WAITING:
+                tid, status = os.waitpid(-1, options)
+                if tid == 0:
+                    break
+                self._waiting.append((tid, status))
+                options = WAIT_ALL | os.WNOHANG
+        except ChildProcessError:
+            if not self._waiting:
+                raise
+        return bool(self._waiting)
+
+    def _is_another_now(self, tid: int, status: int) -> bool:
+        """While others were served a thread may have executed a program and taken over the id of this one, now gone."""
+        if not os.WIFSTOPPED(status) or status >> 8 == _EXECUTED:
+            return False
+        if not request(binding.PTRACE_GETSIGINFO, tid, 0, ctypes.addressof(self._signal)):
+            return False
+        return bool(abi.SIGNAL_CODE.unpack_from(self._signal)[0] == _EXECUTED)
+
     def _look(self, tid: int, status: int) -> Stop | None:
         if not os.WIFSTOPPED(status):
             self._entered.pop(tid, None)
             return Stop(What.GONE, tid, status)
-        event, signal = status >> 16, os.WSTOPSIG(status)
+        event, number = status >> 16, os.WSTOPSIG(status)
         if event == abi.PTRACE_EVENT_SECCOMP:
             return self._enter(tid)
-        if signal == abi.SYSCALL_STOP:
+        if number == abi.SYSCALL_STOP:
             return self._leave(tid)
         if event == abi.PTRACE_EVENT_STOP:
-            return Stop(What.HALTED, tid, signal)
+            return Stop(What.HALTED, tid, number)
         if event == binding.PTRACE_EVENT_EXEC:
             former = self._event_message(tid)
             self._entered.pop(former, None)
@@ -173,7 +209,7 @@ class PythonStops(Requests):
             child = self._event_message(tid)
             self.resume(tid)
             return Stop(What.BORN, tid, event, message=child) if child else None
-        request(binding.PTRACE_CONT, tid, 0, 0 if event else signal)
+        request(binding.PTRACE_CONT, tid, 0, 0 if event else number)
         return None
 
     def _enter(self, tid: int) -> Stop | None:

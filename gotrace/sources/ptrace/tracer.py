@@ -107,7 +107,8 @@ class Tracer:
             return  # we have found out by ourselves
         status, when = self._gone.pop(child, (0, 0))
         if time.monotonic_ns() - when > _EARLY_NS:  # or it was another one with that id
-            self._adopt(stop.tid, child, thread=not is_process(child))
+            thread = stop.status == PTRACE_EVENT_CLONE and not is_process(child)
+            self._adopt(stop.tid, child, thread=thread)
         elif stop.status != PTRACE_EVENT_CLONE:  # that is a thread's, as good as always
             self._adopt(stop.tid, child, thread=False)
             self._on_gone(Stop(What.GONE, child, status))

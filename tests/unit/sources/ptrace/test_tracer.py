@@ -143,7 +143,7 @@ class TestBirths:
 
     def test_a_thread_is_no_process(self, channel: Channel) -> None:
         stops = Scripted(
-            born(ROOT, THREAD),
+            born(ROOT, THREAD, abi.PTRACE_EVENT_CLONE),
             halted(THREAD),
             born(THREAD, CHILD),
             halted(CHILD),
@@ -161,7 +161,7 @@ class TestBirths:
 class TestExecs:
     def test_a_thread_that_is_not_the_leader_goes_on_under_the_leaders_id(self, channel: Channel) -> None:
         stops = Scripted(
-            born(ROOT, THREAD), halted(THREAD),
+            born(ROOT, THREAD, abi.PTRACE_EVENT_CLONE), halted(THREAD),
             Stop(What.EXECUTING, THREAD, mark=EXECVE, args=(0,) * 6), Stop(What.EXECUTED, ROOT, message=THREAD),
             gone(ROOT),
         )  # fmt: skip

@@ -1,0 +1,1 @@
+"""What `gotrace scenario` does behind its commands."""

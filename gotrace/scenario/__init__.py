@@ -1,0 +1,1 @@
+"""Scenarios: documented failures that are reproduced, diagnosed, fixed and proved; each is test and documentation."""

@@ -1,0 +1,183 @@
+"""Performs one act: a fresh folder, untraced preparation, the traced command, untraced checks."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from gotrace.capture.privileges import Invoker, environment
+from gotrace.errors import GotraceError
+from gotrace.events.recording import read_recording
+from gotrace.scenario.environments import space
+from gotrace.scenario.expect import Seen, shortfalls
+from gotrace.scenario.model import Act, Scenario
+from gotrace.scenario.plan import without_entering
+from gotrace.scenario.result import DIAGNOSIS, ActResult
+
+_PATIENCE_S: Final = 600.0
+_NOT_INHERITED: Final = re.compile(
+    r"CC|CXX|AR|LD|PKG_CONFIG(_.*)?|CGO_.*|GO(?!PATH$|ROOT$).*|CCACHE_.*|LC_.*|LANG(UAGE)?|MAKEFLAGS"
+)
+"""Variables of the caller that would make a scenario mean something else on another machine."""
+_DEFAULTS: Final = {"GOPROXY": "off", "GOTOOLCHAIN": "local", "GOTELEMETRY": "off", "GOSUMDB": "off", "LC_ALL": "C"}
+_OWN_WORDS: Final = re.compile(r"^gotrace: ", re.MULTILINE)
+"""Where gotrace's report begins, after all that the command printed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where acts are performed: the scenario's folder, how it is watched, and the build cache that all share."""
+
+    folder: Path
+    backend: str
+    cache: Path
+    recordings: Path
+    who: Invoker | None = None
+    """Whose command it is, where gotrace was called through sudo."""
+
+
+class ActError(Exception):
+    """The act cannot be performed as the file says; the text is the reason."""
+
+
+def perform(scenario: Scenario, act: Act, stage: Stage, printed: Sequence[Mapping[str, Any]]) -> ActResult:
+    """Do it, and compare what came of it with what is expected. `printed`: the fixes of the reproduction's finding."""
+    started = time.monotonic()
+    command: tuple[str, ...] = act.command
+    try:
+        command = act.command or _printed_command(act, printed)
+        work = _fresh_folder(scenario, act, stage)
+        seen = _Run(act, command, work, stage).whole()
+    except (ActError, GotraceError, OSError, subprocess.SubprocessError) as error:
+        return ActResult(act.name, act.title, command, time.monotonic() - started, (str(error),), diagnosed=False)
+    why = tuple(shortfalls(act.expect, seen))
+    recording = stage.recordings / f"{act.name}.gotrace"
+    return ActResult(
+        act.name,
+        act.title,
+        command,
+        time.monotonic() - started,
+        why,
+        seen.findings,
+        not any(one.startswith(DIAGNOSIS) for one in why),
+        recording if recording.exists() else None,
+    )
+
+
+def report_of(stage: Stage, act: Act) -> dict[str, Any]:
+    """The JSON report that gotrace wrote in an act; empty where there is none."""
+    try:
+        return dict(msgspec.json.decode((stage.recordings / f"{act.name}.json").read_bytes()))
+    except (OSError, msgspec.MsgspecError):
+        return {}
+
+
+def _printed_command(act: Act, printed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    commands = [tuple(without_entering(fix["command"])) for fix in printed if fix["command"]]
+    for command in commands:
+        if (act.printed or "") in " ".join(command):
+            return command
+    told = "; ".join(" ".join(command) for command in commands) or "none"
+    raise ActError(f"gotrace printed no command with {act.printed!r}, but: {told}")
+
+
+def _fresh_folder(scenario: Scenario, act: Act, stage: Stage) -> Path:
+    work = stage.folder / act.name
+    if scenario.folder is not None:
+        shutil.copytree(scenario.folder, work, ignore=shutil.ignore_patterns("scenario.toml"))
+    work.mkdir(exist_ok=True)
+    for name, text in scenario.files.items():
+        if name == "go.mod" and (work / name).exists():
+            continue
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
+        (work / name).write_text(text)
+    if stage.who is not None:
+        for path in (work, *work.rglob("*")):
+            os.chown(path, stage.who.uid, stage.who.gid, follow_symlinks=False)
+    return work
+
+
+class _Run:
+    """One act on its way."""
+
+    def __init__(self, act: Act, command: Sequence[str], work: Path, stage: Stage) -> None:
+        self._act, self._command, self._work, self._stage = act, command, work, stage
+        self._space = space(act.environment.kind)
+        self._prefix = self._space.prefix(act.environment.settings, work)
+        self._env = self._environment()
+
+    def whole(self) -> Seen:
+        """Prepare, run, check."""
+        self._untraced("setup", self._act.setup)
+        exit_code, killed_by, output = self._traced()
+        output += self._untraced("after", self._act.after)
+        report = report_of(self._stage, self._act)
+        recording = self._stage.recordings / f"{self._act.name}.gotrace"
+        events = read_recording(recording).events if self._act.expect.events and recording.exists() else []
+        return Seen(exit_code, killed_by, output, report, events)
+
+    def _environment(self) -> dict[str, str]:
+        env = {name: value for name, value in os.environ.items() if not _NOT_INHERITED.fullmatch(name)}
+        env |= _DEFAULTS | {"GOCACHE": str(self._stage.cache), "WORK": str(self._work), "PWD": str(self._work)}
+        env |= {name: value.replace("$WORK", str(self._work)) for name, value in self._act.env.items()}
+        return {name: value for name, value in env.items() if name not in self._act.unset}
+
+    def _as_who(self, env: Mapping[str, str]) -> dict[str, Any]:
+        """How a program is started as the invoking user; gotrace itself becomes that user by itself."""
+        who = self._stage.who
+        if who is None:
+            return {"env": env}
+        groups = os.getgrouplist(who.name, who.gid)
+        return {"env": environment(who, env), "user": who.uid, "group": who.gid, "extra_groups": groups}
+
+    def _untraced(self, what: str, lines: Sequence[str]) -> str:
+        if not lines:
+            return ""
+        prefix = [] if self._space.around_command else self._prefix
+        done = subprocess.run(
+            [*prefix, "sh", "-e", "-c", "\n".join(lines)],
+            cwd=self._work,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_PATIENCE_S,
+            check=False,
+            **self._as_who(self._env | {"PATH": os.environ["PATH"]}),
+        )
+        printed: str = done.stdout.decode(errors="backslashreplace")
+        if done.returncode:
+            raise ActError(f"{what}: exit status {done.returncode}: {printed[-400:].strip()}")
+        return printed
+
+    def _traced(self) -> tuple[int | None, int | None, str]:
+        """Exit status or signal of the command, and what it printed."""
+        files = self._stage.recordings / self._act.name
+        gotrace = [sys.executable, "-m", "gotrace", "build", "--backend", self._stage.backend, "--no-color"]
+        gotrace += ["--report", f"json:{files}.json", "-o", f"{files}.gotrace", "--"]
+        inside = [*self._command]
+        whole = [*gotrace, *self._prefix, *inside] if self._space.around_command else [*self._prefix, *gotrace, *inside]
+        printed = self._work.parent / f"{self._act.name}.printed"
+        with printed.open("wb") as stream:
+            done = subprocess.run(
+                whole, cwd=self._work, env=self._env, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
+                timeout=_PATIENCE_S, check=False, restore_signals=True,
+            )  # fmt: skip
+        text = printed.read_bytes().decode(errors="backslashreplace")
+        own = _OWN_WORDS.search(text)
+        if done.returncode == 125 and not Path(f"{files}.json").exists():
+            raise ActError(f"gotrace failed: {text[-400:].strip()}")
+        text = text[: own.start()] if own else text
+        if done.returncode < 0:
+            return None, signal.Signals(-done.returncode).value, text
+        return done.returncode, None, text

@@ -1,0 +1,52 @@
+"""This machine with a kernel that refuses some system calls, as an old one or a container's filter does.
+
+A call that is refused so does not stop for a tracer by ptrace(2): ptrace's source does not see it, eBPF's does. An
+ordinary user gets no_new_privs with the filter, by which sudo does not work inside.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import msgspec
+
+from gotrace.scenario.environments.base import Settings, checked
+from gotrace.scenario.loader import ScenarioError
+from gotrace.scenario.plan import Plan
+from gotrace.sources import syscalls
+
+_NEEDED = frozenset({"execve", "seccomp", "prctl"})
+"""Without which the program could not be started."""
+
+
+class _Seccomp(msgspec.Struct, forbid_unknown_fields=True):
+    errno: dict[str, str]
+    """Name of a call -> name of the error that it fails with: ENOSYS, EPERM."""
+
+
+class _Space:
+    kind = "seccomp"
+    around_command = False
+
+    def lacks(self, settings: Settings) -> list[str]:
+        self._refused(settings)
+        return [] if os.uname().machine == "x86_64" else ["needs an x86-64 machine: the filter knows its calls only"]
+
+    def prefix(self, settings: Settings, work: Path) -> list[str]:
+        return Plan(refuse=self._refused(settings)).for_work(work).program()
+
+    def _refused(self, settings: Settings) -> dict[int, int]:
+        numbers = {call.name: call.number for call in syscalls.table() if call.abi == "x86_64"}
+        refused = {}
+        for call, name in checked(self.kind, settings, _Seccomp).errno.items():
+            if call not in numbers or call in _NEEDED:
+                raise ScenarioError(f"environment seccomp: {call!r} is no system call that can be refused")
+            if not name.startswith("E") or not hasattr(errno, name):
+                raise ScenarioError(f"environment seccomp: {name!r} is no error's name, as ENOSYS is")
+            refused[numbers[call]] = getattr(errno, name)
+        return refused
+
+
+SPACE = _Space()
