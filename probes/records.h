@@ -87,7 +87,7 @@ struct text_scratch {
     char spill[TEXT_CHUNK];
     u64 address, bytes, left, vector;
     char *dentry, *mount;
-    u32 used, unused;
+    u32 used, cut;
 };
 
 /* Few and wanted at once: forks, execs, exits, output. */

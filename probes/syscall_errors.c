@@ -41,16 +41,18 @@ static inline void emit_failed_argv(struct tracked *who, u64 vector, u32 width) 
     scratch->record.part = PART_FAILED_ARGV;
     scratch->record.flags = FLAG_TRUNCATED;
     scratch->used = 0;
+    scratch->cut = 0;
     scratch->vector = vector;
     for (u32 i = 0; i < 24; i++) {
         u64 address = 0;
         u32 used = scratch->used;
         if (bpf_probe_read_user(&address, 8, (void *)scratch->vector)) break;
         if (width == 4) address &= 0xffffffff;
-        if (!address) { scratch->record.flags = 0; break; }
+        if (!address) { scratch->record.flags = scratch->cut; break; }
         if (used > TEXT_CHUNK - 512) break;
         s32 length = bpf_probe_read_user_str(scratch->record.text + (used & (TEXT_CHUNK - 1)), 512, (void *)address);
         if (length <= 0) break;
+        if (length == 512) scratch->cut = FLAG_TRUNCATED;
         scratch->used = used + length;
         scratch->vector += width;
     }

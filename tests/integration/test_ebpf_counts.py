@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -65,6 +66,18 @@ def test_numbers_of_failures_are_those_that_strace_counts(happenings: Path, tmp_
         ours["x86_64", name.split()[0]] += number
     assert counted["i386", "access"] == TIMES
     assert {name: ours[name] for name in counted} == counted
+
+
+@pytest.mark.parametrize(("length", "kept", "told"), [(500, 500, None), (600, 511, 0)])
+def test_an_argument_of_a_refused_exec_that_was_cut_is_said_to_be(length: int, kept: int, told: int | None) -> None:
+    refused = f"import os\ntry: os.execv('/etc/hostname', ['x', 'a' * {length}, 'b'])\nexcept OSError: pass"
+
+    seen = observe([sys.executable, "-c", refused])
+
+    [attempt] = [one for one in seen.execs(failed=True) if one.path == "/etc/hostname"]
+
+    assert attempt.argv is not None
+    assert ([len(word) for word in attempt.argv], attempt.argv_bytes) == ([1, kept, 1], told)
 
 
 def test_argv_environment_and_folder_of_an_exec(tmp_path: Path) -> None:
