@@ -9,9 +9,11 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
+import select
 import signal
 import struct
 from contextlib import suppress
+from functools import partial
 from socket import socket
 from typing import Final
 
@@ -21,7 +23,7 @@ from gotrace.sources.ptrace.filter import Filter
 
 _WORD: Final = struct.Struct("<q")
 _PR_SET_NAME, _PR_SET_PTRACER = 15, 0x59616D61
-_NAME: Final = b"ptrace-keeper"
+KEEPER: Final = "ptrace-keeper"
 """Not called like us, lest a pkill(1) that means gotrace ends the tracer, and with it the command."""
 _CAP_SYS_PTRACE: Final = 19
 _FAULTS: Final = {
@@ -78,14 +80,20 @@ def serve(connection: socket, channel: Channel, *, terminal: bool) -> None:
         signal.signal(number, signal.SIG_IGN)
     _widen(resource.RLIMIT_CPU, resource.RLIMIT_NOFILE)
     with suppress(OSError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, ctypes.c_char_p(_NAME), 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, ctypes.c_char_p(KEEPER.encode()), 0, 0, 0)
     say(connection, os.getpid())
     # Imported here: python-ptrace takes 30 ms, and gotrace prepares the recording meanwhile.
     from gotrace.sources.ptrace.compiled import stops_of
     from gotrace.sources.ptrace.stops import seize
     from gotrace.sources.ptrace.tracer import Tracer
 
-    tracer = Tracer(channel, stops_of(channel.words), terminal=terminal, unprivileged=_suppresses_privileges())
+    tracer = Tracer(
+        channel,
+        stops_of(channel.words),
+        terminal=terminal,
+        unprivileged=_suppresses_privileges(),
+        reader_gone=partial(_hung_up, connection),
+    )
     with suppress(OSError):
         child = hear(connection)
         say(connection, os.getpid())
@@ -94,6 +102,13 @@ def serve(connection: socket, channel: Channel, *, terminal: bool) -> None:
         say(connection, problem)
         if not problem:
             tracer.follow(child)
+
+
+def _hung_up(connection: socket) -> bool:
+    """Whether gotrace has closed its end, or is gone."""
+    poll = select.poll()
+    poll.register(connection, select.POLLHUP)
+    return bool(poll.poll(0))
 
 
 def _widen(*limits: int) -> None:

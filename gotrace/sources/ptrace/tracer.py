@@ -7,6 +7,7 @@ thread than the leader takes the leader's id over; a process can be killed in an
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 from gotrace.sources.ptrace import abi, records
@@ -38,8 +39,20 @@ _EARLY_NS: Final = 1_000_000_000
 class Tracer:
     """Turns stops into records, and keeps tracees going."""
 
-    def __init__(self, channel: Channel, stops: Stops, *, terminal: bool, unprivileged: bool) -> None:
-        """`terminal`: writes to one are counted; `unprivileged`: privileges of programs may get lost by our tracing."""
+    def __init__(
+        self,
+        channel: Channel,
+        stops: Stops,
+        *,
+        terminal: bool,
+        unprivileged: bool,
+        reader_gone: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """`terminal`: writes to one are counted; `unprivileged`: privileges of programs may get lost by our tracing.
+
+        `reader_gone` is asked where nobody has taken what is there: then nothing more is recorded.
+        """
+        self._reader_gone = reader_gone
         self._channel, self._words = channel, channel.words
         self._stops = stops
         self._terminal, self._unprivileged = terminal, unprivileged
@@ -231,10 +244,16 @@ class Tracer:
             + b"\0" * padding
         )  # fmt: skip
         if not self._channel.bulk.put(record):
-            self._words[LOST + records.FAILURE] += 1
+            self._lose(records.FAILURE)
 
     def _tell(self, kind: int, record: bytes) -> None:
         if self._words[RECORDING] and not self._channel.live.put(record):
+            self._lose(kind)
+
+    def _lose(self, kind: int) -> None:
+        if self._reader_gone():
+            self._words[RECORDING] = 0  # from now on stops cost the command as little as they can
+        else:
             self._words[LOST + kind] += 1
 
 

@@ -10,10 +10,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from gotrace.events.text import printable
 from gotrace.host.kernel import capability_mask
 from gotrace.sources.base import Lack
 from gotrace.sources.ptrace import abi
 from gotrace.sources.ptrace.filter import Filter
+from gotrace.sources.ptrace.launch import KEEPER
 
 _PTRACE_INTERRUPT, _PTRACE_CONT = 0x4207, 7
 _CAP_SYS_PTRACE: Final = 19
@@ -102,7 +104,7 @@ def lacks() -> list[Lack]:
         return []
     if trial.step == "seize" and (tracer := _own_tracer()):
         remedy = "run gotrace outside of it: a process has one tracer at a time"
-        return [Lack(f"gotrace itself is traced, by process {tracer} (strace -f, a debugger)", remedy)]
+        return [Lack(f"gotrace itself is traced, by process {tracer} ({_name_of(tracer)})", remedy)]
     if trial.step == "syscall info":
         return [Lack("the kernel has no PTRACE_GET_SYSCALL_INFO", "use Linux 5.3 or newer")]
     what = "seccomp filters" if trial.step == "seccomp" else "ptrace"
@@ -129,6 +131,14 @@ def _may_trace_all() -> bool:
 
 def _own_tracer() -> int:
     return int(_status().partition("TracerPid:")[2].split()[0])
+
+
+def _name_of(pid: int) -> str:
+    try:
+        name = Path(f"/proc/{pid}/comm").read_text(errors="replace").strip()
+    except OSError:
+        return "strace -f, a debugger"
+    return "another gotrace" if name == KEEPER else printable(name.encode())
 
 
 def _filtered() -> bool:

@@ -146,5 +146,5 @@ def test_a_tracer_that_nobody_comes_to_ends(ends: tuple[socket.socket, socket.so
 
 
 def test_the_name_fits_the_15_bytes_of_a_comm() -> None:
-    assert len(launch._NAME) <= 15
-    assert not launch._NAME.startswith(b"gotrace")
+    assert len(launch.KEEPER) <= 15
+    assert not launch.KEEPER.startswith("gotrace")

@@ -69,9 +69,9 @@ def known_processes(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
     return known
 
 
-def follow(channel: Channel, stops: Scripted, **options: bool) -> list[Event]:
+def follow(channel: Channel, stops: Scripted, *, terminal: bool = False) -> list[Event]:
     """Let a tracer follow ROOT through these stops; the events it told."""
-    tracer.Tracer(channel, stops, **({"terminal": False, "unprivileged": False} | options)).follow(ROOT)
+    tracer.Tracer(channel, stops, terminal=terminal, unprivileged=False).follow(ROOT)
     decoder = RecordDecoder({"format": records.FORMAT})
     return decoder.decode(channel.live.drain()) + decoder.decode(channel.bulk.drain())
 
@@ -262,6 +262,14 @@ class TestTheEnd:
 
         assert follow(channel, stops) == []
         assert stops.done == [("resume", CHILD), ("resume", CHILD)]
+
+    def test_where_the_reader_is_gone_nothing_more_is_recorded(self, channel: Channel) -> None:
+        assert channel.live.put(b"\0" * (LIVE_BYTES - 8))
+        stops = Scripted(born(ROOT, CHILD), gone(CHILD), gone(ROOT))
+
+        tracer.Tracer(channel, stops, terminal=False, unprivileged=False, reader_gone=lambda: True).follow(ROOT)
+
+        assert (channel.words[RECORDING], channel.words[LOST + records.FORK]) == (0, 0)
 
     def test_what_does_not_fit_is_counted_and_nobody_waits(self, channel: Channel) -> None:
         assert channel.live.put(b"\0" * (LIVE_BYTES - 8))
