@@ -5,16 +5,28 @@ from __future__ import annotations
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import ClassVar
 
 from gotrace.events.facets import Facet
 from gotrace.events.model import Fact
-from gotrace.rules import evidence, fixes, includes, packages, search_path, steps, strange_headers, targets
+from gotrace.rules import (
+    evidence,
+    fixes,
+    includes,
+    musl,
+    musl_kernel_headers,
+    packages,
+    search_path,
+    steps,
+    strange_headers,
+    targets,
+)
 from gotrace.rules.base import Rule
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.rules.missing_target_headers import lacks_target_headers
-from gotrace.trace.model import Build, Trace
+from gotrace.rules.vendored_files_missing import lacks_vendored_file
+from gotrace.trace.model import Trace
 
 _NAMED = 3
 """So many headers that are missing for one reason are named besides the first; more are counted."""
@@ -37,9 +49,9 @@ class MissingHeader(Rule):
     Why it happens
     --------------
     The library's development package is not installed (the library alone has no headers), or its headers lie in a
-    folder of their own that needs -I or pkg-config, or the header belongs to the Go module itself and did not travel
-    with it: `go mod vendor` leaves out folders without Go files. An option may lead astray too: in a cross build
-    -I/usr/include/x86_64-linux-gnu brings the host's headers, and --sysroot hides those of the C library.
+    folder of their own that needs -I or pkg-config. An option may lead astray too: in a cross build
+    -I/usr/include/x86_64-linux-gnu brings the host's headers, and --sysroot hides those of the C library. What `go mod
+    vendor` left out has a rule of its own, vendored-files-missing.
 
     How to fix it
     -------------
@@ -52,14 +64,13 @@ class MissingHeader(Rule):
     ----------
     - go doc cmd/cgo (#cgo CFLAGS, pkg-config)
     - https://gcc.gnu.org/onlinedocs/cpp/Search-Path.html
-    - https://go.dev/issue/26366 (go mod vendor and folders without Go files)
     """
 
     code = "GT201"
     name = "missing-header"
     severity = Severity.ERROR
     needs: ClassVar[frozenset[Facet]] = frozenset({Facet.EXECS, Facet.FAILED_PATHS})
-    consequence_of = ("wrong-target-compiler", "missing-target-headers")
+    consequence_of = ("wrong-target-compiler", "missing-target-headers", "glibc-headers-in-musl-build")
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """One finding for each header, however many packages include it."""
@@ -67,7 +78,7 @@ class MissingHeader(Rule):
         alike: dict[tuple[int, str], list[str]] = {}
         including: dict[tuple[int, str], list[str]] = {}
         for missing in includes.missing_headers(trace):
-            if lacks_target_headers(missing):
+            if lacks_target_headers(missing) or lacks_vendored_file(missing):
                 continue
             keys = steps.driver_keys(missing.compiler) | {f"header:{missing.name}"}
             package = steps.package(missing.compiler)
@@ -195,7 +206,7 @@ def _elsewhere(trace: Trace, missing: includes.MissingHeader) -> list[str]:
     folders = [folder for folder in folders if search_path.triple_of_folder(folder) in allowed]
     if crosses and own is None:
         return []
-    if _musl(missing):
+    if musl.compiles_for(missing.compiler):
         folders = [folder for folder in folders if "musl" in folder]
     return folders
 
@@ -211,26 +222,16 @@ def _of_one_library(missing: includes.MissingHeader, folder: str) -> bool:
     return all(p.name.endswith("-dev") and p.name not in packages.LIBC_PACKAGES for p in holders[0].packages)
 
 
-def _musl(missing: includes.MissingHeader) -> bool:
-    """The compiler searches musl's headers only: musl-gcc, a cross compiler for musl."""
-    driver = steps.driver(missing.compiler)
-    words = (*driver.argv, *missing.compiler.argv, targets.triple_of(missing.compiler) or "")
-    return any("musl" in word for word in words)
-
-
 def _fixes(
     trace: Trace, missing: includes.MissingHeader, elsewhere: list[str], misleading: search_path.Misleading | None
 ) -> list[Fix]:
     build = missing.compiler.build
     if misleading is not None:
         return [_drop(trace, missing, misleading)]
-    if _vendored(missing):
-        return _bring_along(trace, missing)
     if elsewhere:
         return [_search_also(trace, missing, elsewhere[0])]
-    if _musl(missing):
-        where = "on the search path with CGO_CFLAGS=-I...: /usr/include has glibc's headers and is left out"
-        return [Fix(f"Put {missing.name}, as built for musl, {where}.")]
+    if musl.compiles_for(missing.compiler):
+        return [musl_kernel_headers.fix(trace, missing) or _built_for_musl(missing)]
     other = _for_other_system(missing)
     if other is not None:
         own = strange_headers.own_file(missing)
@@ -260,63 +261,9 @@ def _drop(trace: Trace, missing: includes.MissingHeader, misleading: search_path
     return fixes.corrected(trace, build, {misleading.variable: misleading.without}, text)
 
 
-def _vendored(missing: includes.MissingHeader) -> bool:
-    """The package lies below vendor/, and the header is one of its own module."""
-    asked = (missing.included_at or "", missing.compiler.exec.cwd or "")
-    if not any("/vendor/" in f"/{place}" for place in asked):
-        return False
-    told = any(word.startswith("-I") and "/vendor/" in word for word in steps.driver(missing.compiler).argv)
-    return missing.quoted is not False or (told and not packages.libraries_with_header(missing.name))
-
-
-def _bring_along(trace: Trace, missing: includes.MissingHeader) -> list[Fix]:
-    keep = (
-        "give the header's folder a Go file, import it for its side effects (import _), and run `go mod vendor` again"
-    )
-    return [
-        _from_module_cache(trace, missing),
-        Fix(f"Or, in the module that {missing.name} belongs to, {keep}."),
-    ]
-
-
-def _from_module_cache(trace: Trace, missing: includes.MissingHeader) -> Fix:
-    build = missing.compiler.build
-    drops = f"`go mod vendor` drops folders without Go files, and {missing.name} with them"
-    if build is not None and _in_workspace(trace, build):
-        return Fix(
-            f"{drops}. Build from the module cache instead of vendor/, with -mod=readonly: in a workspace, which this "
-            "is, Go refuses -mod=mod."
-        )
-    text = f"{drops}. Build from the module cache instead of vendor/ (-mod=mod)."
-    flags = f"{build.env.get('GOFLAGS', '')} -mod=mod".strip() if build is not None else "-mod=mod"
-    command = fixes.rerun(trace, build, {"GOFLAGS": flags})
-    if build is None or not _says_vendor(build.span.argv):
-        return Fix(text, command)
-    # A flag of the command line wins over GOFLAGS.
-    if not _says_vendor(command):
-        return Fix(f"{text.removesuffix('.')}: put that for -mod=vendor where the go command gets it.")
-    return Fix(text, _with_mod(fixes.rerun(trace, build, {})))
-
-
-def _in_workspace(trace: Trace, build: Build) -> bool:
-    pid = build.span.process.pid
-    facts = (fact.data for fact in trace.facts_of("goenv") if fact.data.get("pid", pid) == pid)
-    return any((data.get("values") or {}).get("GOWORK") not in (None, "", "off") for data in facts)
-
-
-def _says_vendor(argv: Sequence[str]) -> bool:
-    return _with_mod(argv) != tuple(argv)
-
-
-def _with_mod(argv: Sequence[str]) -> tuple[str, ...]:
-    """A go command line with -mod=mod for its -mod=vendor, in one word or in two."""
-    before = ("", *argv)
-    return tuple(
-        f"{word.removesuffix('vendor')}mod"
-        if word in ("-mod=vendor", "--mod=vendor") or (word == "vendor" and last in ("-mod", "--mod"))
-        else word
-        for last, word in zip(before, argv, strict=False)
-    )
+def _built_for_musl(missing: includes.MissingHeader) -> Fix:
+    where = "on the search path with CGO_CFLAGS=-I...: /usr/include has glibc's headers and is left out"
+    return Fix(f"Put {missing.name}, as built for musl, {where}.")
 
 
 def _search_also(trace: Trace, missing: includes.MissingHeader, folder: str) -> Fix:

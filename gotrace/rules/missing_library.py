@@ -14,6 +14,7 @@ from gotrace.rules import evidence, fixes, libraries, packages, steps, targets
 from gotrace.rules.base import Rule
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.rules.libraries import LackedLibrary, LibraryFile
+from gotrace.rules.missing_static_library import of_the_c_library
 from gotrace.trace.model import Trace
 
 _OF_THE_LOADER = re.compile(r"(/usr(/local)?)?/lib(32|64|x32)?(/[\w.]+-linux-\w+)?")
@@ -56,12 +57,14 @@ class MissingLibrary(Rule):
     name = "missing-library"
     severity = Severity.ERROR
     needs: ClassVar[frozenset[Facet]] = frozenset({Facet.EXECS, Facet.FAILED_PATHS})
-    consequence_of = ("wrong-target-compiler",)
+    consequence_of = ("wrong-target-compiler", "host-libraries-in-cross-build")
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """One finding for each library, however many programs are linked with it."""
         seen: dict[tuple[int, str], Finding] = {}
         for library in libraries.lacked(trace):
+            if of_the_c_library(library):
+                continue
             keys = steps.driver_keys(library.linker) | {f"library:{library.name}"}
             place = (id(library.linker.build), library.name)
             if place in seen:

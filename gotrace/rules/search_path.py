@@ -11,7 +11,7 @@ from gotrace.events.quoted import split_quoted
 from gotrace.events.tools import Role
 from gotrace.rules import packages, steps, targets
 from gotrace.rules.includes import MissingHeader
-from gotrace.trace.model import Build
+from gotrace.trace.model import Build, Span
 
 _FOLDER_OPTIONS = ("-I", "-isystem", "-iquote", "-idirafter")
 _FLAG_VARIABLES = ("CGO_CFLAGS", "CGO_CPPFLAGS", "CGO_CXXFLAGS")
@@ -50,11 +50,11 @@ def hosts_folder(missing: MissingHeader) -> Misleading | None:
     wanted = targets.target(build) if build is not None else None
     if build is None or wanted is None or not targets.crosses(build) or missing.included_at is None:
         return None
-    for option, folder in _folders(missing, build):
+    for option, folder in folders(missing.compiler, build):
         triple = triple_of_folder(folder)
         inside = missing.included_at.startswith(f"{folder.rstrip('/')}/")
         if triple is not None and inside and not targets.fits(triple, wanted):
-            return _origin(missing, build, option, folder)
+            return origin(missing.compiler, build, option, folder)
     return None
 
 
@@ -65,12 +65,13 @@ def other_root(missing: MissingHeader) -> Misleading | None:
         return None
     for word in steps.driver(missing.compiler).argv:
         if word.startswith("--sysroot=") or word == "-nostdinc":
-            return _origin(missing, build, word, word)
+            return origin(missing.compiler, build, word, word)
     return None
 
 
-def _folders(missing: MissingHeader, build: Build) -> Iterator[tuple[str, str]]:
-    argv = steps.driver(missing.compiler).argv
+def folders(compiler: Span, build: Build) -> Iterator[tuple[str, str]]:
+    """The folders that a compiler was told to search for headers, each with the option (or none) that says so."""
+    argv = steps.driver(compiler).argv
     for word, following in zip(argv, (*argv[1:], ""), strict=False):
         for option in _FOLDER_OPTIONS:
             if word == option and following:
@@ -81,23 +82,25 @@ def _folders(missing: MissingHeader, build: Build) -> Iterator[tuple[str, str]]:
         yield from ((folder, folder) for folder in build.env.get(name, "").split(":") if folder)
 
 
-def _origin(missing: MissingHeader, build: Build, option: str, folder: str) -> Misleading:
+def origin(compiler: Span, build: Build, option: str, folder: str) -> Misleading:
+    """Where an option of a compiler came from, and what is left of its variable without it."""
     for name in _FLAG_VARIABLES:
         words = split_quoted(build.env.get(name, ""))
-        kept = _without(words, option)
+        kept = without(words, option)
         if len(kept) < len(words):
             return Misleading(option, f"in {name}", name, " ".join(kept))
     for name in _PATH_VARIABLES:
-        folders = build.env.get(name, "").split(":")
-        if folder in folders:
-            return Misleading(option, f"in {name}", name, ":".join(one for one in folders if one != folder))
-    package = steps.package(missing.compiler)
+        listed = build.env.get(name, "").split(":")
+        if folder in listed:
+            return Misleading(option, f"in {name}", name, ":".join(one for one in listed if one != folder))
+    package = steps.package(compiler)
     asked = any(span.role is Role.PKG_CONFIG for span in build.spans)
     of_package = f" of package {package}" if package else ""
     return Misleading(option, f"from a #cgo line{of_package}{' or its pkg-config' if asked else ''}")
 
 
-def _without(words: list[str], option: str) -> list[str]:
+def without(words: list[str], option: str) -> list[str]:
+    """The words without an option, which may be two of them."""
     parts = option.split(" ")
     for at in range(len(words) - len(parts) + 1):
         if words[at : at + len(parts)] == parts:

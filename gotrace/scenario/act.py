@@ -30,7 +30,14 @@ _NOT_INHERITED: Final = re.compile(
     r"CC|CXX|AR|LD|PKG_CONFIG(_.*)?|CGO_.*|GO(?!PATH$|ROOT$).*|CCACHE_.*|LC_.*|LANG(UAGE)?|MAKEFLAGS"
 )
 """Variables of the caller that would make a scenario mean something else on another machine."""
-_DEFAULTS: Final = {"GOPROXY": "off", "GOTOOLCHAIN": "local", "GOTELEMETRY": "off", "GOSUMDB": "off", "LC_ALL": "C"}
+_DEFAULTS: Final = {
+    "GOPROXY": "off",
+    "GOTOOLCHAIN": "local",
+    "GOTELEMETRY": "off",
+    "GOSUMDB": "off",
+    "GOENV": "off",
+    "LC_ALL": "C",
+}
 _OWN_WORDS: Final = re.compile(r"^gotrace: ", re.MULTILINE)
 """Where gotrace's report begins, after all that the command printed."""
 

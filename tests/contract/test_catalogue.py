@@ -91,6 +91,6 @@ def test_its_docstring_is_its_documentation(rule: RuleFile) -> None:
 def test_it_is_tested_on_recordings_and_on_the_real_thing(rule: RuleFile) -> None:
     assert (ROOT / "tests/unit/rules" / f"test_{rule.path.stem}.py").is_file()
     names = {str(rule.attribute("name")), str(rule.attribute("code"))}
-    integration = [path.read_text() for path in (ROOT / "tests/integration").rglob("test_*.py")]
-    tested = any(name in text for name in names for text in integration)
-    assert tested, f"no file of tests/integration speaks of {' or '.join(sorted(names))}"
+    scenarios = [path.read_text() for path in (ROOT / "scenarios").rglob("*.toml")]
+    tested = any(f'rule = "{name}"' in text for name in names for text in scenarios)
+    assert tested, f"no scenario reproduces {' or '.join(sorted(names))}"

@@ -249,7 +249,7 @@ class TestMissingHeader:
         project = go_module(tmp_path / "app", {"main.go": main, "go.mod": requires})
         subprocess.run([go, "mod", "vendor"], cwd=project, env={**os.environ, "GOFLAGS": ""}, check=True)
 
-        finding = only_finding(build(project), "missing-header")
+        finding = only_finding(build(project), "vendored-files-missing")
 
         assert "`go mod vendor` drops folders without Go files" in finding["fix"][0]["text"]
         assert_clean(build(project, command=printed_command(finding, "-mod=mod")))

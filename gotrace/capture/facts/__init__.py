@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from gotrace.capture.facts.archives import archive_facts
 from gotrace.capture.facts.asker import Asker, NoAnswerError
 from gotrace.capture.facts.builds import GoBuild, go_builds
 from gotrace.capture.facts.compilers import Driver, ask_compiler, executed_drivers, named_driver
@@ -22,8 +23,12 @@ from gotrace.capture.facts.gopackages import ask_packages, matters
 from gotrace.capture.facts.gopackages import question as packages_question
 from gotrace.capture.facts.headers import header_facts
 from gotrace.capture.facts.libraries import library_facts
+from gotrace.capture.facts.pkgconfig import answer_facts, pkgconfig_facts
+from gotrace.capture.facts.places import place_facts
 from gotrace.capture.facts.processes import Processes
+from gotrace.capture.facts.programs import program_facts
 from gotrace.capture.facts.toolchain import toolchain_fact
+from gotrace.capture.facts.vcs import vcs_facts
 from gotrace.events.model import Fact, KnownEvent
 from gotrace.events.quoted import split_quoted
 from gotrace.events.recording import Header
@@ -48,7 +53,8 @@ def gather(
     """The facts of a capture whose command has ended.
 
     `env` is the whole environment that the command was given (it is used, never recorded) and `cwd` its folder.
-    `failed`: the command did not end with status 0; only then missing headers and libraries are looked into.
+    `failed`: the command did not end with status 0; only then missing headers and libraries, full or forbidden folders
+    and a refusal of git are looked into.
     Takes at most about `seconds`.
     """
     inquiry = _Inquiry(Processes(events), env, cwd, seconds)
@@ -72,24 +78,30 @@ class _Inquiry:
         with tempfile.TemporaryDirectory(prefix="gotrace-") as self._empty, ThreadPoolExecutor(_WORKERS) as pool:
             answers: list[Future[list[Found]]] = []
             for group in _same_question(builds)[:_MOST_BUILDS]:
-                answers.append(pool.submit(self._about_build, group, drivers))
+                answers.append(pool.submit(self._about_build, group, drivers, failed))
             for driver, image in drivers.items():
                 answers.append(pool.submit(self._about_driver, driver, image.process.pid, self._env))
             if failed:
-                answers += [pool.submit(library_facts, self._processes), pool.submit(header_facts, self._processes)]
+                of_files = (library_facts, header_facts, pkgconfig_facts, archive_facts)
+                answers += [pool.submit(ask, self._processes) for ask in of_files]
+                answers.append(pool.submit(lambda: list(vcs_facts(self._processes, self._asker, self._env))))
+                answers.append(pool.submit(lambda: list(answer_facts(self._processes, self._asker, self._env))))
         found = [fact for answer in answers for fact in answer.result()]
         yield from found
         yield from _not_asked(builds)
+        yield from program_facts(self._processes, builds)
         if failed or any(fact.name == "goenv" and fact.data["values"].get("CGO_ENABLED") == "0" for fact in found):
             yield toolchain_fact(builds[0].env if builds else self._env, (build.env for build in builds))
 
-    def _about_build(self, group: Sequence[GoBuild], drivers: Mapping[Driver, object]) -> list[Found]:
+    def _about_build(self, group: Sequence[GoBuild], drivers: Mapping[Driver, object], failed: bool) -> list[Found]:
         build = group[0]
         try:
             goenv = ask_go_env(self._asker, build)
         except NoAnswerError as error:
             return [unanswered("goenv", go_env_question(build), error, build.pid)]
         facts = [Found("goenv", goenv.subject, {**goenv.data, "pid": one.pid}, one.pid) for one in group]
+        for one in group:
+            facts += place_facts(one, goenv.data["values"]) if failed and one.failed else ()
         if matters(build, goenv):
             facts += self._about_packages(build, goenv)
         driver = self._named_driver(build, goenv)

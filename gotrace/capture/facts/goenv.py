@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from gotrace.capture.facts.asker import Asker, NoAnswerError
@@ -17,6 +19,8 @@ _OF_GO = (
 _OF_CGO = "CGO_ENABLED CC CXX FC AR PKG_CONFIG CGO_CPPFLAGS CGO_CFLAGS CGO_CXXFLAGS CGO_LDFLAGS"
 KEYS = frozenset(f"{_OF_GO} {_OF_CGO}".split())
 """The variables that explain a build. The others of `go env` (proxies, private hosts, credentials) stay unrecorded."""
+
+_GO_LINE = re.compile(r"^go[ \t]+(?P<version>\d[\w.]*)", re.MULTILINE)
 
 
 def ask_go_env(asker: Asker, build: GoBuild) -> Found:
@@ -34,7 +38,8 @@ def ask_go_env(asker: Asker, build: GoBuild) -> Found:
         raise NoAnswerError("its answer is no JSON object")
     kept = {key: mask_text(recorded(value)) for key, value in values.items() if key in KEYS and isinstance(value, str)}
     written = _written(values.get("GOENV"))
-    return Found("goenv", recorded(build.path), {"values": kept, "written": written, "pid": build.pid}, build.pid)
+    data = {"values": kept, "written": written, "requires": required_lines(values), "pid": build.pid}
+    return Found("goenv", recorded(build.path), data, build.pid)
 
 
 def question(build: GoBuild) -> list[str]:
@@ -54,6 +59,22 @@ def written_names(text: str) -> list[str]:
         if equals and "A" <= name[:1] <= "Z":
             names.append(name)
     return sorted(set(names))
+
+
+def required_lines(values: Mapping[str, object]) -> dict[str, str]:
+    """The go lines of go.mod and go.work, which say what toolchain a build needs: {"go.mod": "1.21"}."""
+    lines: dict[str, str] = {}
+    for variable in ("GOMOD", "GOWORK"):
+        file = Path(str(values.get(variable) or ""))
+        if file.suffix not in (".mod", ".work"):
+            continue  # "off", and /dev/null for no module at all
+        try:
+            found = _GO_LINE.search(file.read_text(encoding="utf-8", errors="replace"))
+        except OSError:
+            continue
+        if found:
+            lines[recorded(file.name)] = found["version"]
+    return lines
 
 
 def _written(file: object) -> list[str]:

@@ -325,18 +325,6 @@ def test_a_folder_of_the_cross_builds_own_target_helps() -> None:
     assert "though there is one in /usr/aarch64-linux-gnu/include/foo" in scene.finding("missing-header").message
 
 
-def test_go_mod_vendor_left_the_folder_out() -> None:
-    scene = Scene(env={"GOFLAGS": "-v"})
-    place = "/home/u/app/vendor/ex/lib/lib.go"
-    missing_header(scene, "lib.h", "ex/lib", place=place, shows='    4 | // #include "lib.h"')
-
-    finding = scene.finding("missing-header")
-
-    assert "`go mod vendor` drops folders without Go files" in finding.fix[0].text
-    assert lines(finding) == ["env GOFLAGS=-v -mod=mod go build ."]
-    assert "give the header's folder a Go file" in finding.fix[1].text
-
-
 def test_a_system_header_of_a_vendored_package_needs_its_library() -> None:
     scene = Scene()
     place = "/home/u/app/vendor/ex/lib/lib.go"

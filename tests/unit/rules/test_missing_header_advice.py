@@ -52,49 +52,6 @@ def test_a_cross_build_is_not_sent_to_the_hosts_folder() -> None:
     assert "though there is one" not in scene.finding("missing-header").message
 
 
-def lacks_vendored(scene: Scene) -> None:
-    place = "/home/u/app/vendor/ex/lib/lib.go"
-    missing_header(scene, "lib.h", "ex/lib", place=place, shows='    4 | // #include "lib.h"')
-
-
-@pytest.mark.parametrize(
-    ("command", "fixed"),
-    [
-        ("go build -mod=vendor .", "env GOFLAGS=-v go build -mod=mod ."),
-        ("go build --mod=vendor .", "env GOFLAGS=-v go build --mod=mod ."),
-        ("go build -mod vendor .", "env GOFLAGS=-v go build -mod mod ."),
-        ("go build -o vendor .", "env GOFLAGS=-v -mod=mod go build -o vendor ."),
-    ],
-)
-def test_a_flag_of_the_command_line_is_replaced_there(command: str, fixed: str) -> None:
-    scene = Scene(command, env={"GOFLAGS": "-v"})
-    lacks_vendored(scene)
-
-    assert lines(scene.finding("missing-header")) == [fixed]
-
-
-def test_a_flag_that_a_script_gives_is_not_replaced_by_a_variable() -> None:
-    scene = Scene("go build -mod=vendor .", argv=["make", "all"])
-    lacks_vendored(scene)
-
-    finding = scene.finding("missing-header")
-
-    assert lines(finding) == []
-    assert "put that for -mod=vendor where the go command gets it" in finding.fix[0].text
-
-
-@pytest.mark.parametrize(("work", "commands"), [("/home/u/app/go.work", 0), ("off", 1), ("", 1)])
-def test_a_workspace_takes_no_mod(work: str, commands: int) -> None:
-    scene = Scene()
-    lacks_vendored(scene)
-    scene.go_env(GOWORK=work)
-
-    finding = scene.finding("missing-header")
-
-    assert len(lines(finding)) == commands
-    assert ("Go refuses -mod=mod" in finding.fix[0].text) == (not commands)
-
-
 @pytest.mark.parametrize(
     ("packages", "named"),
     [
