@@ -52,7 +52,7 @@ static inline void emit_failed_argv(struct tracked *who, u64 vector, u32 width) 
         if (used > TEXT_CHUNK - 512) break;
         s32 length = bpf_probe_read_user_str(scratch->record.text + (used & (TEXT_CHUNK - 1)), 512, (void *)address);
         if (length <= 0) break;
-        if (length == 512) scratch->cut = FLAG_TRUNCATED;
+        scratch->cut |= (u32)length >> 9; /* 1 if it is 512: FLAG_TRUNCATED, without a branch for the verifier */
         scratch->used = used + length;
         scratch->vector += width;
     }

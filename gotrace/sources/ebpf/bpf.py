@@ -116,9 +116,27 @@ def missed_runs(program_fd: int) -> int:
     """How often the kernel skipped this program because it was running already (`recursion_misses`, Linux 5.12).
 
     Machine-wide: a skipped run need not have belonged to a followed process.
+
+    Raises:
+        BpfError: the kernel does not tell.
     """
+    misses: int = struct.unpack_from("<Q", _information(program_fd), 208)[0]
+    return misses
+
+
+def verified_instructions(program_fd: int) -> int:
+    """How many instructions the verifier went through to accept this program: its time (`verified_insns`, Linux 5.16).
+
+    Raises:
+        BpfError: the kernel does not tell.
+    """
+    number: int = struct.unpack_from("<I", _information(program_fd), 216)[0]
+    return number
+
+
+def _information(program_fd: int) -> bytes:
+    """struct bpf_prog_info of <linux/bpf.h>; zeros where an older kernel knows less of it."""
     info = ctypes.create_string_buffer(256)
     attributes = struct.pack("<IIQ", program_fd, len(info), ctypes.addressof(info))
     _bpf(_OBJ_GET_INFO_BY_FD, attributes, "ask for program information")
-    misses: int = struct.unpack_from("<Q", info.raw, 208)[0]  # struct bpf_prog_info.recursion_misses
-    return misses
+    return info.raw
