@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from time import perf_counter
 
+import zstandard
+
 import gotrace
 from bench.process import run
 from bench.stats import Estimate, estimate
@@ -12,6 +14,7 @@ from bench.workloads import GOTRACE, Bench
 from gotrace.reports.terminal import TerminalReport
 
 EVENTS = 100_000
+FAILING = Path(__file__).parents[1] / "tests/recordings/missing-header.gotrace.zst"
 
 
 def grown(recording: Path, events: int, path: Path) -> None:
@@ -33,6 +36,15 @@ def library(recording: Path, rounds: int) -> Estimate:
         TerminalReport(width=100, colour=True).render(trace, gotrace.diagnose(trace))
         seconds.append(perf_counter() - began)
     return estimate(seconds[1:])
+
+
+def rules(scratch: Path, rounds: int) -> Estimate:
+    """Seconds that all rules take on a failing build with so many failing calls: of a healthy one they ask little."""
+    small, large = scratch / "failing.gotrace", scratch / "failing-large.gotrace"
+    small.write_bytes(b"".join(zstandard.ZstdDecompressor().read_to_iter(FAILING.read_bytes())))
+    grown(small, EVENTS, large)
+    trace = gotrace.load(large)
+    return estimate([sum(gotrace.diagnose(trace).timings.values()) for _ in range(rounds + 1)][1:])
 
 
 def command_line(bench: Bench, arguments: list[str], rounds: int) -> Estimate:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from bench.builds import Comparison, Say, compare
 from bench.by_ptrace import Rounds, ptrace
 from bench.percall import per_call
-from bench.reading import EVENTS, command_line, grown, library
+from bench.reading import EVENTS, command_line, grown, library, rules
 from bench.startup import own_use, to_first_instruction
 from bench.stats import Estimate
 from bench.table import markdown
@@ -119,9 +119,11 @@ def reading(bench: Bench, plan: Plan, say: Say) -> str:
     rounds = max(5, plan.starts // 2)
     within = library(large, rounds)
     whole = command_line(bench, ["report", str(large)], rounds)
+    ruled = rules(bench.scratch, rounds)
     rows = [
         ["load, diagnose and render", f"{within:.2f} s", "1 s", _bar(within, 1)],
         ["the whole command `gotrace report`", f"{whole:.2f} s", "", ""],
+        ["all rules, of a failing build", f"{ruled:.2f} s", "0.5 s", _bar(ruled, 0.5)],
     ]
     head = ["what", "measured", "bar", "met"]
     return f"### A recording of {EVENTS:,} events ({rounds} rounds)\n\n" + markdown(head, rows)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Sets up a checkout: system packages (apt), .venv/ with gotrace and its development tools, Go where it is missing.
+# Sets up a checkout: system packages (apt), .venv/ with gotrace and its development tools, Go where it is missing,
+# German and French for the tests of what tools say in other languages.
 # Usage: tools/setup.sh [bench]   ("bench" adds the programs that gotrace is measured against)
 # Running it again costs a fraction of a second: each step looks first whether there is anything to do.
 set -euo pipefail
@@ -97,6 +98,40 @@ install_packages() {
         fail "step 'system packages': still missing after the installation: ${missing_packages[*]}"
 }
 
+# --- languages ------------------------------------------------------------------------------------------------------
+
+readonly LANGUAGES=(de_DE fr_FR)
+
+gcc_catalogues() { printf 'gcc-%s-locales' "$(gcc -dumpversion | cut -d . -f 1)"; }
+
+complaints() { # complaints LOCALE: what gcc says of an empty command line, and ld, which has no German words for it
+    env LC_ALL="$1" gcc 2>&1 || true
+    [[ $1 == de_DE* ]] || env LC_ALL="$1" ld 2>&1 || true
+}
+
+speaks() { [[ $(complaints "$1.UTF-8") != *'no input files'* ]]; }
+
+speaks_all() {
+    local language
+    for language in "${LANGUAGES[@]}"; do speaks "$language" || return; done
+}
+
+install_languages() { # without them everything works, and the tests of other languages say that they were skipped
+    speaks_all && return
+    local language packages
+    packages=(locales binutils-common "$(gcc_catalogues)")
+    ! grep -qs '^ID=ubuntu' /etc/os-release || packages+=(language-pack-de language-pack-fr)
+    say "installing German and French messages for the tests: ${packages[*]}"
+    # Minimal images have dpkg leave all translations out, also of what is installed already.
+    as_root apt-get update -qq || true
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends --reinstall \
+        -o 'Dpkg::Options::=--path-include=/usr/share/locale/*' "${packages[@]}" >/dev/null || true
+    for language in "${LANGUAGES[@]}"; do
+        as_root localedef -i "$language" -f UTF-8 "$language.UTF-8" || true
+    done
+    speaks_all || say "step 'languages': no German and French messages; the tests that need them will be skipped"
+}
+
 # --- .venv ----------------------------------------------------------------------------------------------------------
 
 make_venv() {
@@ -146,6 +181,7 @@ install_go() {
 }
 
 install_packages "${1:-}"
+install_languages
 make_venv
 install_gotrace
 install_go

@@ -27,6 +27,10 @@ def _of_ptrace(events: Sequence[KnownEvent]) -> Iterator[str]:
     powerless = dict.fromkeys(event.path for event in events if isinstance(event, Exec) and event.suppressed)
     if powerless:
         yield _without_privilege(list(powerless))
+    unread = dict.fromkeys(event.path for event in events if isinstance(event, Exec) and _unreadable(event))
+    if unread:
+        named = ", ".join(list(unread)[:_MOST_NAMED])
+        yield f"{named} may not be read, and so not traced: their arguments, paths and output are not known"
     if any(isinstance(event, SyscallError) and _refused_tracer(event) for event in events):
         yield (
             "a debugger or strace inside the command could not trace: a process has one tracer at a time,"
@@ -42,6 +46,11 @@ def _without_privilege(paths: list[str]) -> str:
         f"{named} ran without {whose} set-user-ID privilege or file capabilities, as every program does"
         " that an ordinary user traces; under eBPF (--sudo) they are kept"
     )
+
+
+def _unreadable(event: Exec) -> bool:
+    """A program whose file its user may only execute (mode 0111): ptrace(2), PTRACE_MODE_READ."""
+    return event.error == 0 and event.argv is None
 
 
 def _refused_tracer(event: SyscallError) -> bool:

@@ -14,6 +14,7 @@ Examples:
   gotrace build --sudo -- go build ./...                by eBPF: costs less, and sudo in it works
   gotrace build -o build.gotrace -- go test ./...       then: gotrace report build.gotrace
   gotrace build -q --report json:report.json -- make
+  gotrace build --fresh -- go build .                   what the build cache would spare is built, and seen
   GOTRACE_SUDO=1 gotrace build -- go build .
 
 Each option has a variable: GOTRACE_OUTPUT, GOTRACE_REPORT, GOTRACE_BACKEND, and so on.
@@ -41,9 +42,11 @@ def build(
     sudo: options.Sudo = False,
     user: options.User = None,
     fail_on: options.FailOnOption = options.FailOn.NONE,
+    fresh: options.Fresh = False,
     quiet: options.Quiet = False,
     no_color: options.NoColor = False,
     no_probe: options.NoProbe = False,
+    timings: options.Timings = False,
 ) -> None:
     """Run a build, watch all its processes, and say what broke, which process saw it, and the fix.
 
@@ -63,5 +66,7 @@ def build(
         colour=False if no_color else None,
         outputs=Outputs(output, reports),
         fail_on=fail_on,
+        fresh=fresh,
+        timings=timings,
     )
     raise typer.Exit(building.run())

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from gotrace.cli import preload, streams
@@ -37,6 +40,8 @@ class Building:
     colour: bool | None
     outputs: Outputs
     fail_on: FailOn
+    fresh: bool = False
+    timings: bool = False
     _removed: list[str] = field(default_factory=list)
     """Variables that sudo took from the command's environment."""
 
@@ -48,29 +53,48 @@ class Building:
         """
         from gotrace.capture.tracee import Status, die_like
 
-        recorded = self._record()
-        try:
-            code = self._tell(recorded)
-        except KeyboardInterrupt:
-            code = 130
-        except Exception as error:  # the command has run: whatever is wrong with us, its own failure comes first
-            code = _told(error)
+        who = self._who()
+        with self._build_cache(who) as cache:
+            recorded = self._record(who, cache)
+            try:
+                code = self._tell(recorded)
+            except KeyboardInterrupt:
+                code = 130
+            except Exception as error:  # the command has run: whatever is wrong with us, its own failure comes first
+                code = _told(error)
+        if cache is not None and cache.exists():
+            streams.to_stderr(
+                f"gotrace: the build cache of --fresh is not removed wholly: rm -rf {quote(str(cache))}\n"
+            )
         outcome = recorded.outcome
         return die_like(Status(outcome.exit, outcome.signal)) or code
 
-    def _record(self) -> Recorded:
-        from gotrace.capture import privileges
+    def _build_cache(self, who: Invoker | None) -> AbstractContextManager[Path | None]:
+        """The folder that --fresh asks for, while it is there."""
+        if not self.fresh:
+            return nullcontext()
+        from gotrace.capture.fresh import fresh_cache
+
+        return fresh_cache(partial(acting_as, who))
+
+    def _record(self, who: Invoker | None, cache: Path | None) -> Recorded:
+        from gotrace.capture import fresh, privileges
         from gotrace.capture.backends import record_by
 
-        who = self._who()
         with acting_as(who):
             self.outputs.check()
             readable = preload.readable()
         if not readable:
             preload.load_all()
         self._removed = privileges.removed_by_sudo() if who and not self.user else []
+        env = None if cache is None else fresh.with_cache(os.environ, cache)
         with progress(quiet=self.quiet) or nullcontext() as line:
-            return record_by(self.backend, self.command, sudo=self.sudo, become=who, probe=self.probe, observer=line)
+            recorded = record_by(
+                self.backend, self.command, sudo=self.sudo, become=who, probe=self.probe, observer=line, env=env
+            )
+        if cache is not None:
+            fresh.note(recorded.events, cache)
+        return recorded
 
     def _who(self) -> Invoker | None:
         """Who the command is to run as where that is not ourselves."""
@@ -80,6 +104,7 @@ class Building:
 
     def _tell(self, recorded: Recorded) -> int:
         """Write the recording, then all reports. What fails is told and does not keep the others from being written."""
+        from gotrace.reports.timings import rule_timings
         from gotrace.rules.engine import diagnose
         from gotrace.trace.builder import build
 
@@ -90,7 +115,10 @@ class Building:
         text = render(Format.TERMINAL, trace, diagnosis, sys.stderr, colour=self.colour, quiet=self.quiet)
         streams.to_stderr(text + self._on_sudo(diagnosis))
         for report in self.outputs.reports:
-            code = _attempt(partial(report.write, trace, diagnosis, colour=self.colour)) or code
+            write = partial(report.write, trace, diagnosis, colour=self.colour, timings=self.timings)
+            code = _attempt(write) or code
+        if self.timings:
+            streams.to_stderr(rule_timings(diagnosis))
         found = any(finding.severity.value in _COUNTS_FOR[self.fail_on] for finding in diagnosis.findings)
         if found and not code and recorded.outcome.exit == 0:
             streams.to_stderr(f"gotrace: exit status {_FINDINGS}, because --fail-on={self.fail_on}\n")

@@ -71,6 +71,17 @@ FailOnOption = Annotated[
 Quiet = Annotated[
     bool, typer.Option("-q", "--quiet", envvar="GOTRACE_QUIET", help="Show findings only; nothing on a clean run.")
 ]
+Fresh = Annotated[
+    bool,
+    typer.Option(
+        "--fresh",
+        envvar="GOTRACE_FRESH",
+        help="Build with an empty build cache of its own, so that every package is compiled and seen.",
+    ),
+]
+Timings = Annotated[
+    bool, typer.Option("--timings", envvar="GOTRACE_TIMINGS", help="Say on stderr how long each rule took.")
+]
 NoColor = Annotated[bool, typer.Option("--no-color", envvar="GOTRACE_NO_COLOR", help="No colours in the report.")]
 NoProbe = Annotated[
     bool,

@@ -62,15 +62,15 @@ class Destination:
         if self.path != "-":
             check_writable(Path(self.path))
 
-    def write(self, trace: Trace, diagnosis: Diagnosis, *, colour: bool | None = None) -> None:
-        """Render and write it; `colour` None lets the stream decide.
+    def write(self, trace: Trace, diagnosis: Diagnosis, *, colour: bool | None = None, timings: bool = False) -> None:
+        """Render and write it; `colour` None lets the stream decide, `timings` adds those of the rules to JSON.
 
         Raises:
             ReaderGoneError: it goes to stdout, and nobody reads that any more.
             GotraceError: it cannot be written.
         """
         stream = sys.stdout if self.path == "-" else None
-        text = render(self.form, trace, diagnosis, stream, colour=colour)
+        text = render(self.form, trace, diagnosis, stream, colour=colour, timings=timings)
         try:
             if self.path == "-":
                 streams.to_stdout(text)
@@ -172,12 +172,13 @@ def render(
     *,
     colour: bool | None = None,
     quiet: bool = False,
+    timings: bool = False,
 ) -> str:
     """The report as it suits a stream; no stream: a file, which has no colours. `colour` None: as it likes."""
     if form is Format.JSON:
         from gotrace.reports.json_report import JsonReport
 
-        return JsonReport().render(trace, diagnosis)
+        return JsonReport(timings=timings).render(trace, diagnosis)
     from gotrace.reports.page import colour_wanted, width_of
     from gotrace.reports.terminal import TerminalReport
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gotrace.cli import options, outputs, preload
+from gotrace.cli import options, outputs, preload, streams
 
 
 def register(app: typer.Typer) -> None:
@@ -29,17 +29,21 @@ def report(
         str, typer.Option("-o", "--output", metavar="PATH", help="Where to write it; - is stdout.")
     ] = "-",
     no_color: options.NoColor = False,
+    timings: options.Timings = False,
 ) -> None:
     """Tell what a recording says; needs neither root nor the machine it was made on."""
     from gotrace.api import diagnose, load
     from gotrace.errors import RecordingError
+    from gotrace.reports.timings import rule_timings
 
     _be_the_caller()
     destination = outputs.Destination(form, output)
     destination.check()
     trace = load(recording, allow_newer=True)
     diagnosis = diagnose(trace)
-    destination.write(trace, diagnosis, colour=False if no_color else None)
+    destination.write(trace, diagnosis, colour=False if no_color else None, timings=timings)
+    if timings:
+        streams.to_stderr(rule_timings(diagnosis))
     if trace.damage:
         told = form is outputs.Format.TERMINAL and output == "-"
         message = f"not all of {recording} could be read" if told else trace.damage

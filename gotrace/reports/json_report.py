@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from gotrace.events.tools import Role
 from gotrace.reports.ending import ending_of, failed_builds
 from gotrace.reports.escape import safe_json
 from gotrace.reports.failed import first_error, unexplained_steps
+from gotrace.reports.timings import slowest_first
 from gotrace.rules.finding import Diagnosis, Evidence, Finding
+from gotrace.trace.buildcache import CacheUse, cache_use, private_folder
 from gotrace.trace.model import Span, Trace
 from gotrace.trace.summary import summary
 
@@ -17,11 +20,20 @@ SCHEMA = "gotrace.report/1"
 
 
 class JsonReport:
-    """Renders one indented JSON document. Texts are those of the recording, however hostile; JSON escapes them."""
+    """Renders one indented JSON document. Texts are those of the recording, however hostile; JSON escapes them.
+
+    `timings` adds what each rule took.
+    """
+
+    def __init__(self, *, timings: bool = False) -> None:
+        self._timings = timings
 
     def render(self, trace: Trace, diagnosis: Diagnosis) -> str:
         """The document, ending with a newline."""
-        return safe_json(json.dumps(document(trace, diagnosis), indent=2, ensure_ascii=False)) + "\n"
+        told = document(trace, diagnosis)
+        if self._timings:
+            told["timings"] = {code: round(seconds, 6) for code, seconds in slowest_first(diagnosis).items()}
+        return safe_json(json.dumps(told, indent=2, ensure_ascii=False)) + "\n"
 
 
 def document(trace: Trace, diagnosis: Diagnosis) -> dict[str, Any]:
@@ -50,6 +62,8 @@ def document(trace: Trace, diagnosis: Diagnosis) -> dict[str, Any]:
             {"what": lost.what, "count": lost.count, "reason": lost.reason, "exact": lost.exact} for lost in trace.lost
         ],
         "counts": _counts(trace),
+        "builds": [_build(use) for use in cache_use(trace)],
+        "fresh": private_folder(trace) is not None,
     }
 
 
@@ -60,10 +74,20 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "severity": finding.severity.value,
         "message": finding.message,
         "process": None if finding.span is None else _process(finding.span),
+        "source": None if finding.source is None else asdict(finding.source),
         "evidence": [_evidence(piece) for piece in finding.evidence],
         "fix": [{"text": fix.text, "command": list(fix.command) if fix.command else None} for fix in finding.fix],
         "consequences": [_finding(consequence) for consequence in finding.consequences],
         "confidence": finding.confidence,
+    }
+
+
+def _build(use: CacheUse) -> dict[str, Any]:
+    return {
+        "process": _process(use.build.span),
+        "subcommand": use.build.subcommand,
+        "packages": use.packages_compiled,
+        "from_cache": None if use.packages is None else use.packages.value,
     }
 
 

@@ -9,9 +9,9 @@ from gotrace.reports.escape import safe_block, safe_line
 from gotrace.reports.failed import first_error, image_at, step, unexplained_steps
 from gotrace.reports.page import USUAL, Page
 from gotrace.reports.tree import draw_tree
-from gotrace.reports.verdict import not_known, remark, verdict
-from gotrace.reports.wording import cut, end_of_span, named, pasteable, program_of, shortened
-from gotrace.rules.finding import Diagnosis, Evidence, Finding, Severity
+from gotrace.reports.verdict import beside_findings, not_known, remark, verdict
+from gotrace.reports.wording import cut, end_of_span, named, pasteable, place_of, program_of, shortened
+from gotrace.rules.finding import Diagnosis, Evidence, Finding, Severity, Source
 from gotrace.trace.model import Span, Trace
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold blue"}
@@ -41,6 +41,8 @@ class TerminalReport:
             page.blank()
             _root_cause(page, trace, finding)
         told = self._beside_findings(page, trace, diagnosis)
+        if diagnosis.findings and not self._quiet:
+            page.paragraph(beside_findings(trace), hang=2)
         for label, text in not_known(trace, diagnosis, quiet=self._quiet):
             page.paragraph(safe_line(text), label=Text(f"{label}: ", "yellow"), hang=2)
         broken = ending_of(trace).failed or failed_builds(trace)
@@ -82,6 +84,8 @@ def _root_cause(page: Page, trace: Trace, finding: Finding) -> None:
         "gotrace: ", (f"{finding.severity.value} {finding.code}", _STYLES[finding.severity]), f" {finding.name}: "
     )
     page.paragraph(Text.assemble(title, Text(safe_line(finding.message), "bold")), hang=2)
+    if finding.source is not None:
+        _asked_at(page, finding.source, trace.header.cwd)
     if finding.span is not None:
         _seen_by(page, finding.span)
     _evidence(page, trace, finding.evidence)
@@ -92,6 +96,13 @@ def _root_cause(page: Page, trace: Trace, finding: Finding) -> None:
 
 def _label(word: str) -> Text:
     return Text(f"  {word:<{_LABEL}}", "cyan")
+
+
+def _asked_at(page: Page, source: Source, folder: str) -> None:
+    """FILE:LINE:COLUMN: TEXT, as go and gcc say it, so that editors and terminals can jump there; never wrapped."""
+    place = safe_line(place_of(source, folder))
+    room = max(page.width - _LABEL - 2 - len(place) - 2, _READABLE)
+    page.verbatim(Text.assemble(_label("asked at"), (place, "bold"), f": {cut(safe_line(source.text), room)}"))
 
 
 def _seen_by(page: Page, span: Span) -> None:

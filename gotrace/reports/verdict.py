@@ -9,13 +9,12 @@ from gotrace.events.tools import Role
 from gotrace.reports.ending import Ending, ending_of, failed_builds, interrupted
 from gotrace.reports.wording import GROUPS, counted, end_of, end_of_span, seconds
 from gotrace.rules.finding import Diagnosis
+from gotrace.trace.buildcache import FromCache, cache_use, keeps_in, private_folder
 from gotrace.trace.model import Build, Trace
 from gotrace.trace.summary import Summary, summary
 
 _OF_GO = frozenset({Role.GO, Role.COMPILE, Role.ASM, Role.CGO, Role.LINK, Role.VET})
-_FROM_CACHE = frozenset({"build", "install", "run"})
-"""The go commands whose packages come from the build cache where nothing compiles; vet and test keep more there."""
-_COMPILERS = frozenset({Role.COMPILE, Role.ASM, Role.CGO, Role.CC, Role.VET})
+_ANEW = "gotrace build --fresh compiles {} anew"
 
 
 def verdict(trace: Trace, diagnosis: Diagnosis) -> str:
@@ -73,28 +72,50 @@ def _failed(builds: list[Build]) -> str:
 
 
 def remark(trace: Trace) -> str:
-    """Why so little is to be seen, where that can be told: all came from the cache, or something else built it."""
+    """Why so little is to be seen, where that can be told: packages came from the cache, or something else built."""
     ending = ending_of(trace)
     if trace.damage or trace.lost or not ending.known:
         return ""
     if not any(span.role in _OF_GO for span in trace.spans):
         return "gotrace: it follows what the command starts; what a daemon builds for it (docker, bazel) is not seen"
-    return _cached(trace)
+    return on_fresh_cache(trace) or _cached(trace)
+
+
+def beside_findings(trace: Trace) -> str:
+    """The same of a trace with findings: on --fresh, and what the cache spared a command that ended well."""
+    whole = not trace.damage and not trace.lost and ending_of(trace).known
+    return on_fresh_cache(trace) or (_cached(trace) if whole and not ending_of(trace).failed else "")
+
+
+def on_fresh_cache(trace: Trace) -> str:
+    """That `--fresh` gave the command a cache of its own, and whether the go commands used it; else empty."""
+    folder = private_folder(trace)
+    if folder is None or not trace.builds:
+        return ""
+    others = sum(not keeps_in(build, folder) for build in trace.builds)
+    if others == len(trace.builds):
+        return "gotrace: --fresh had no effect: the command gives go another GOCACHE"
+    if others:
+        which = f"{others} of {counted(len(trace.builds), 'go command')}"
+        return f"gotrace: --fresh had no effect on {which}: the command gives them another GOCACHE"
+    return "gotrace: built with an empty build cache of its own (--fresh), which is removed again"
 
 
 def _cached(trace: Trace) -> str:
-    """That nothing was compiled, where go commands that build succeeded all the same; empty otherwise."""
-    well = all(build.span.exit is not None and not build.failed for build in trace.builds)
-    compiled = not _COMPILERS.isdisjoint(summary(trace).runs)
-    if not trace.builds or not well or compiled or not all(_takes_from_cache(build) for build in trace.builds):
+    """What the build cache spared, so that nothing of it was seen, and how to see it; empty where that was nothing."""
+    uses = [use for use in cache_use(trace) if not use.seen]
+    spared = [use.packages for use in uses if use.packages in (FromCache.ALL, FromCache.SOME)]
+    if not spared:
         return ""
-    return "gotrace: all packages came from the build cache: neither Go's compiler nor a C compiler ran"
-
-
-def _takes_from_cache(build: Build) -> bool:
-    """It is to build packages (not only to say how, `-n`), and there were some (go's messages are never translated)."""
-    asked_only = "-n" in build.flags
-    return build.subcommand in _FROM_CACHE and not asked_only and "matched no packages" not in build.span.stderr
+    if len(trace.builds) == len(spared) and FromCache.SOME not in spared:
+        return (
+            "gotrace: all packages came from the build cache: neither Go's compiler nor a C compiler ran;"
+            f" {_ANEW.format('them')}"
+        )
+    if len(trace.builds) == 1:
+        return f"gotrace: packages came from the build cache, and no compiler ran for them; {_ANEW.format('all')}"
+    which = f"{len(spared)} of {len(trace.builds)} go commands took packages from the build cache"
+    return f"gotrace: {which}, and no compiler ran for those; {_ANEW.format('all')}"
 
 
 def not_known(trace: Trace, diagnosis: Diagnosis, *, quiet: bool = False) -> Iterator[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 import re
 import shlex
 from collections.abc import Iterable
@@ -10,6 +11,7 @@ from gotrace.events.model import Exit
 from gotrace.events.signals import SIGNALS
 from gotrace.events.text import to_bytes
 from gotrace.reports.escape import safe_line
+from gotrace.rules.finding import Source
 from gotrace.trace.model import Span
 
 GROUPS = {"go": "Go", "c": "C", "link": "link"}
@@ -87,6 +89,15 @@ def end_of_span(span: Span) -> str:
     if span.exit is None:
         return end_of(None, None)
     return end_of(span.exit.status, span.exit.signal) + (", core dumped" if _dumped(span.exit) else "")
+
+
+def place_of(source: Source, folder: str) -> str:
+    """FILE:LINE:COLUMN as the go tool says it: the file as seen from the command's folder, where that is shorter."""
+    path = source.file
+    if folder and path.startswith("/"):
+        near = posixpath.relpath(path, folder)
+        path = f"./{near}" if "/" not in near else min(near, path, key=len)
+    return f"{path}:{source.line}:{source.column}"
 
 
 def signal_name(number: int) -> str:

@@ -10,7 +10,7 @@ from gotrace.events.facets import Facet
 from gotrace.events.model import Event, Fact
 from gotrace.events.quoted import split_quoted
 from gotrace.events.tools import Role
-from gotrace.rules import evidence, fixes, lookups, steps, targets, toolchains
+from gotrace.rules import cgo_lines, evidence, fixes, lookups, steps, targets, toolchains
 from gotrace.rules.base import Rule, UndecidedError
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.trace.model import Build, Span, Trace
@@ -90,6 +90,7 @@ class CgoDisabled(Rule):
             evidence=evidence.of(*events),
             fix=_fixes(trace, build, lookup, lost),
             confidence=1.0 if excluded or not broke else 0.8,
+            source=cgo_lines.of_package(trace, build, ordered[0].subject),
             explains=frozenset({f"package:{fact.subject}" for fact in lost})
             | ({f"cc:{lookup.name}"} if lookup is not None else set())
             | (_explained(build, excluded, undefined) if broke else set()),
@@ -123,8 +124,8 @@ def _unanswered(trace: Trace, build: Build) -> str:
 def _lost_packages(trace: Trace, build: Build) -> Iterator[Fact]:
     """The packages outside the standard library from which this build left out what CGO_ENABLED=1 would compile."""
     pid = build.span.process.pid
-    for fact in trace.facts_of("gopackage"):
-        if not fact.data.get("standard") and fact.data.get("cgo_files") and fact.data.get("pid", pid) == pid:
+    for fact in trace.facts_for("gopackage", pid):
+        if not fact.data.get("standard") and fact.data.get("cgo_files"):
             yield fact
 
 

@@ -11,7 +11,7 @@ from gotrace.events.facets import Facet
 from gotrace.events.model import SyscallError
 from gotrace.events.signals import SIGNALS
 from gotrace.events.tools import Role
-from gotrace.rules import evidence, fixes, steps
+from gotrace.rules import errno_texts, evidence, fixes, steps
 from gotrace.rules.base import Rule
 from gotrace.rules.finding import Evidence, Finding, Fix, Severity
 from gotrace.trace.model import Build, Span, Trace
@@ -49,7 +49,8 @@ class CompilerKilled(Rule):
     The exit of a compiler, an assembler or a linker says that a signal ended it, and the step it belongs to failed. Or
     it ended with an error after the kernel had refused it memory (mmap: ENOMEM), or with a word that says so. Signals
     by which somebody ends a whole build (^C, SIGTERM) are no finding. Where failing calls without a path are not
-    observed (ptrace), want of memory is told by the tool's words alone, in English, with less confidence.
+    observed (ptrace), want of memory is told by the tool's words alone, with less confidence: in English, or by the
+    system's text for ENOMEM in the tool's language. ld's own `memory exhausted` is known in English only.
 
     Why it happens
     --------------
@@ -101,7 +102,8 @@ class CompilerKilled(Rule):
         return self._finding(span, message, evidence.of(span.exec, span.exit, build.span.exit), ways_out, 1.0)
 
     def _without_memory(self, trace: Trace, build: Build, span: Span) -> Finding | None:
-        calls, words = _refused_memory(span), evidence.said(span, _NO_MEMORY)
+        calls = _refused_memory(span)
+        words = evidence.said(span, _NO_MEMORY) or errno_texts.said(trace, span, "ENOMEM")
         if not calls and (words is None or Facet.ALL_FAILURES in trace.observes):
             return None
         proof = evidence.of(*evidence.sample(calls, 2), evidence.quoted(words), span.exit)

@@ -210,7 +210,7 @@ def _without_c(trace: Trace, build: Build) -> Fix:
     """CGO_ENABLED=0 is no way out for a program that has C of its own and nothing in its place."""
     pid = build.span.process.pid
     own = {s.package for s in _searchers(build) if s.role is Role.CGO and s.package} - _DO_WITHOUT_C
-    known = [f for f in trace.facts_of("gopackage") if f.data.get("cgo_files") and f.data.get("pid", pid) == pid]
+    known = [f for f in trace.facts_for("gopackage", pid) if f.data.get("cgo_files")]
     own |= {fact.subject for fact in known if not fact.data.get("standard")}
     own -= {fact.subject for fact in known if fact.data.get("other_files")}
     if not own:

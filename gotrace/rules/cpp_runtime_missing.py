@@ -86,7 +86,7 @@ class CppRuntimeMissing(Rule):
             evidence=evidence.of(evidence.quoted(lacked[name]), linker.exit, _fact(trace, linker, user)),
             fix=_fixes(trace, linker, user, library),
             confidence=1.0 if user is not None else 0.8,
-            explains=steps.driver_keys(linker),
+            explains=steps.driver_keys(linker) | ({f"flag:{user.argument}"} if user is not None else set()),
         )
 
 

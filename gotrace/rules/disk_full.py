@@ -7,18 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from gotrace.events.errno import errno_name
+from gotrace.events.errno import NUMBERS, errno_name
 from gotrace.events.facets import Facet
 from gotrace.events.model import SyscallError
-from gotrace.rules import evidence, fixes, places, steps
+from gotrace.rules import errno_texts, evidence, fixes, places, steps
 from gotrace.rules.base import Rule, UndecidedError
 from gotrace.rules.evidence import Words
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.rules.places import Place
 from gotrace.trace.argv import absolute, work_folder
+from gotrace.trace.buildcache import keeps_in, private_folder
 from gotrace.trace.model import Build, Span, Trace
 
 _NO_ROOM = frozenset({"ENOSPC", "EDQUOT"})
+_NUMBERS = frozenset(NUMBERS[name] for name in _NO_ROOM)
 _WRITING = re.compile(
     r"p?writev?(64|2)?|fallocate|f?truncate(64)?|copy_file_range|sendfile(64)?|splice|open(at2?)?|creat|mkdir(at)?"
     r"|mknod(at)?|rename(at2?)?|link(at)?|symlink(at)?|fsync|fdatasync|close"
@@ -49,8 +51,9 @@ class DiskFull(Rule):
     Calls that write failed with ENOSPC or EDQUOT in a step that failed, or in the go command itself: write(2),
     fallocate(2) and the like. They have no path: which folder is full is told by the step's work folder, by what is
     free in the folders of the build afterwards, or by the tool's words. Where failing writes are not observed (ptrace),
-    it goes by the words `no space left on device` or by a build cache that is still full, with less confidence; if
-    neither is there, though a file system is small or nearly full, it is not evaluated.
+    it goes by the words `no space left on device` (of C tools: the system's text for it in their language) or by a
+    build cache that is still full, with less confidence; if neither is there, though a file system is small or nearly
+    full, it is not evaluated.
 
     Why it happens
     --------------
@@ -113,14 +116,17 @@ class DiskFull(Rule):
 
 def _lack(trace: Trace, build: Build, known: list[Place]) -> _Lack | None:
     lack = _Lack()
-    for span in [*(one for one in build.spans if one is not build.span), build.span]:  # go repeats its tools' words
-        if span is not build.span and not steps.broke_the_build(span):
-            continue
-        lack.calls += [(span, call) for call in span.errors if _no_room(call)]
-        words = evidence.said(span, _SAID)
+    tools = [one for one in build.spans if one is not build.span and steps.broke_the_build(one)]
+    spans = [*tools, build.span]  # go repeats its tools' words
+    for span in spans:
+        lack.calls += [(span, call) for call in span.errors if call.errno in _NUMBERS and _no_room(call)]
+    if Facet.ALL_FAILURES in trace.observes and not lack.calls:
+        return None
+    for span in spans:
+        words = evidence.said(span, _SAID) or errno_texts.said(trace, span, *_NO_ROOM)
         lack.words = lack.words or ((span, words) if words is not None else None)
     if Facet.ALL_FAILURES in trace.observes:
-        return lack if lack.calls else None
+        return lack
     if lack.words is not None:
         return lack
     cache = places.used_as(known, "GOCACHE")
@@ -132,7 +138,7 @@ def _lack(trace: Trace, build: Build, known: list[Place]) -> _Lack | None:
 
 
 def _no_room(call: SyscallError) -> bool:
-    return errno_name(call.errno) in _NO_ROOM and _WRITING.fullmatch(call.syscall) is not None
+    return call.errno in _NUMBERS and _WRITING.fullmatch(call.syscall) is not None
 
 
 def _doubt(build: Build, known: list[Place]) -> str:
@@ -190,7 +196,9 @@ def _fixes(trace: Trace, build: Build, known: list[Place], place: Place | None, 
     if place is None:
         return [Fix("Make room on that file system, or point GOTMPDIR, TMPDIR and GOCACHE to one that has.")]
     if place.use == "GOCACHE":
-        return [*_another_cache(trace, build, known, place), _empty_cache(trace, build)]
+        elsewhere = _another_cache(trace, build, known, place)
+        # What gotrace gave the command for one build (--fresh) is empty again already.
+        return elsewhere if keeps_in(build, private_folder(trace)) else [*elsewhere, _empty_cache(trace, build)]
     if place.use in ("GOTMPDIR", "TMPDIR"):
         there = f"Remove what nobody needs in {place.path}; go-build* folders there are left over from killed builds."
         return [*_another_temporary(trace, build, known, place), Fix(there)]

@@ -7,6 +7,9 @@ the other's in `consequence_of`. The keys are
     build:<pid>:<start_ns>    this go command's result             (gotrace.rules.steps.build_key)
     cc:<command>              this compiler, as CC names it
     header:<name>  library:<name>  package:<import path>
+    flag:<word>  pkg-config:<name>                           what a #cgo line named
+
+The keys also say which line of the source asked for what failed: see gotrace.rules.source_lines.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from gotrace.events.tools import is_tool
 from gotrace.rules import registry, steps
 from gotrace.rules.base import Rule, UndecidedError
 from gotrace.rules.finding import Diagnosis, Finding, NotEvaluated, Severity
+from gotrace.rules.source_lines import SourceLines
 from gotrace.trace.model import Span, Trace
 
 _GRAVITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
@@ -48,14 +52,17 @@ _UNSEEN = {
 def diagnose(trace: Trace, rules: Iterable[type[Rule]] | None = None) -> Diagnosis:
     """All that the rules say about a trace, root causes first; `rules` defaults to all there are."""
     diagnosis = Diagnosis()
+    trace.derived.clear()
     findings: list[Finding] = []
     chosen = list(registry.rules() if rules is None else rules)
     for one in chosen:
         started = perf_counter()
         findings += _ask(one, trace, diagnosis.not_evaluated)
         diagnosis.timings[one.code] = perf_counter() - started
+    lines = SourceLines(trace)
     for finding in findings:
         _soften(finding, trace)
+        finding.source = finding.source or lines.of(finding)
     causes = {one.name: one.consequence_of for one in chosen}
     diagnosis.findings = folded(findings, causes)
     return diagnosis
@@ -92,15 +99,19 @@ def unexplained(trace: Trace, diagnosis: Diagnosis) -> list[Span]:
 
 
 def _soften(finding: Finding, trace: Trace) -> None:
-    """A failure that the command expected, or had another way around, is no error: it went on and succeeded."""
-    root = trace.root
-    if root is None or root.exit is None or root.exit.status != 0 or finding.span is None:
+    """A failure that the command expected, or had another way around, is no error: it went on."""
+    build = finding.span.build if finding.span is not None else None
+    failed = build.failed if build is not None else finding.span is not None and finding.span.failed
+    if finding.severity is not Severity.ERROR or not failed:
         return
-    build = finding.span.build
-    failed = build.failed if build is not None else finding.span.failed
-    if finding.severity is Severity.ERROR and failed:
-        finding.severity = Severity.WARNING
-        finding.message = f"{finding.message.removesuffix('.')}; the command went on and succeeded."
+    if trace.root is not None and trace.root.exit is not None and trace.root.exit.status == 0:
+        how = "the command went on and succeeded"
+    elif build is not None and steps.went_on(build):
+        how = "the script went on, and failed later"
+    else:
+        return
+    finding.severity = Severity.WARNING
+    finding.message = f"{finding.message.removesuffix('.')}; {how}."
 
 
 def _ask(one: type[Rule], trace: Trace, not_evaluated: list[NotEvaluated]) -> list[Finding]:

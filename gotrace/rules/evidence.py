@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -77,7 +78,7 @@ def _matching(output: Sequence[Output], pattern: re.Pattern[str]) -> Iterator[Wo
         text = line.rstrip("\r\n")
         found = pattern.search(text)
         if found is not None:
-            began = max(i for i, start in enumerate(starts) if start <= offset + found.start())
+            began = bisect_right(starts, offset + found.start()) - 1
             yield Words(text, found, output[began])
         offset += len(line)
 

@@ -35,6 +35,20 @@ class Fix:
     command: tuple[str, ...] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The line of a Go package that asked for what failed: an `import "C"`, a `#cgo` line, an `#include`."""
+
+    file: str
+    """Absolute, where that is known."""
+    line: int
+    column: int
+    """In bytes, from 1, as Go counts them."""
+    text: str
+    """What stands there: the word or the line that asked."""
+    package: str | None = None
+
+
 @dataclass(slots=True)
 class Finding:
     """One problem: what broke, the process that saw it, the evidence, the fix."""
@@ -53,6 +67,8 @@ class Finding:
     explains: frozenset[str] = frozenset()
     """Keys of what this finding accounts for (see `gotrace.rules.engine`); findings that share one fold together."""
     consequences: list[Finding] = field(default_factory=list)
+    source: Source | None = None
+    """Where the project asked for it; filled in by the engine from what the finding explains."""
 
 
 @dataclass(frozen=True, slots=True)

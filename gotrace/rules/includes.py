@@ -17,7 +17,7 @@ from gotrace.trace.model import Span, Trace
 _OPENING = frozenset({"open", "openat", "openat2", "newfstatat", "stat", "stat64", "fstatat64", "statx", "access"})
 
 _BLAMED = re.compile(
-    r"^(?P<file>[^:]+):(?P<line>\d+):(?:\d+:)? .*?"
+    r"^(?P<file>[^:]+):(?P<line>\d+):(?:(?P<column>\d+):)? .*?"
     r"(?:[:：]\s*(?P<bare>[^\s:：'\"<>][^:：'\"<>]*?)\s*[:：]\s*\S|'(?P<quoted>[^']+)')"
 )
 """gcc: `a.go:3:11: fatal error: foo/foo.h: No such ...` in any language; clang: `fatal error: 'foo/foo.h' file ...`."""
@@ -50,23 +50,41 @@ class MissingHeader:
         return list(dict.fromkeys(call.paths[0].removesuffix(self.name).rstrip("/") or "/" for call in self.calls))
 
 
-def missing_headers(trace: Trace) -> Iterator[MissingHeader]:
+def missing_headers(trace: Trace) -> list[MissingHeader]:
     """The header that each broken compile gave up at: a missing one is fatal, so there is one at most."""
+    return trace.once("missing_headers", lambda: list(_missing_headers(trace)))
+
+
+def _missing_headers(trace: Trace) -> Iterator[MissingHeader]:
     texts = Facet.STDERR_TEXT in trace.observes
+    blamed: dict[Span, list[evidence.Words]] = {}
     for span in steps.broken(trace, Role.CC1, Role.CC):
         if span.role is Role.CC and any(child.role is Role.CC1 for child in span.descendants()):
             continue
-        missing = _confirmed(span) or (None if texts and _speaks(span) else _by_calls_alone(span))
+        missing = _confirmed(span, blamed) or (None if texts and _speaks(span) else _by_calls_alone(span))
         if missing is not None:
             yield missing
 
 
-def _confirmed(span: Span) -> MissingHeader | None:
-    """The header that failing calls and the compiler's own message name alike."""
+def _confirmed(span: Span, blamed: dict[Span, list[evidence.Words]]) -> MissingHeader | None:
+    """The header that failing calls and the compiler's own message name alike.
+
+    `blamed` keeps what each tool said of headers: all compilers below a go command ask for that one's words.
+    """
+    failing: dict[str, list[SyscallError]] = {}
+    for call in span.errors:
+        if _opens(call, ""):
+            failing.setdefault(posixpath.basename(call.paths[0]), []).append(call)
+    if not failing:
+        return None
     for speaker in (span, *span.ancestors()):
-        for words in evidence.all_said([speaker], _BLAMED):
+        text = speaker.stderr
+        named = any(name in text for name in failing)
+        if named and speaker not in blamed:
+            blamed[speaker] = list(evidence.all_said([speaker], _BLAMED))
+        for words in blamed[speaker] if named else ():
             name = words.found["bare"] or words.found["quoted"]
-            calls = tuple(call for call in span.errors if _opens(call, name))
+            calls = tuple(call for call in failing.get(posixpath.basename(name), ()) if _opens(call, name))
             if calls:
                 return MissingHeader(name, span, calls, words, _is_quoted(speaker, words, name))
         if speaker is not span and speaker.role not in (Role.CC, Role.CC1, Role.CGO):

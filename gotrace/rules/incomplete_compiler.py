@@ -65,6 +65,8 @@ class IncompleteCompiler(Rule):
         seen: dict[tuple[int, str, str], Finding] = {}
         for part in parts.lacked(trace):
             keys = steps.driver_keys(part.seeker)
+            package = steps.package(part.seeker)
+            keys |= {f"package:{package}"} if package else set()
             place = (id(part.seeker.build), part.driver.exec.path, part.name)
             if place in seen:
                 seen[place].explains |= keys

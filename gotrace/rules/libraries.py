@@ -16,8 +16,8 @@ from gotrace.trace.model import Span, Trace
 _OPENING = frozenset({"open", "openat", "openat2"})
 _FILE = re.compile(r"(?P<path>[^\s:]*/lib[^/\s:]+\.(?:so|a)\b[.\d]*)")
 _WRONG_FORMAT = re.compile(r"(?P<path>[^\s:]+\.(?:so|a|o)[.\d]*): .*(?:wrong format|incompatible)")
-_UNKNOWN_FORMAT = re.compile(r"(?P<path>[^\s:]+\.(?:so|a|o)[.\d]*): .*not recognized")
-"""A library for another machine, or a text that ld takes for a linker script: what the file is decides."""
+_BLAMED = re.compile(r"(?P<path>[^\s:：]+\.(?:so|a)[.\d]*)\s?[:：]\s?\S")
+"""A line about a library as a whole, in any language: what the file is decides whether it is for another machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +101,9 @@ def files_of(trace: Trace, library: LackedLibrary) -> list[LibraryFile]:
 def _not_found(span: Span) -> Iterator[LackedLibrary]:
     names = dict.fromkeys(word[2:] for word in _arguments(span) if word.startswith("-l") and len(word) > 2)
     for name in names:
-        calls = tuple(call for call in span.errors if _opens(call, name))
-        lines = list(evidence.all_said([span], re.compile(rf"(?<!\S)[`'\"‘]?-l{re.escape(name)}(?![\w.+-])")))
+        tried = sorted((c for file in _files(name) for c in span.failing(file)), key=lambda c: (c.ts_ns, c.seq))
+        calls = tuple(call for call in tried if _opens(call))
+        lines = list(evidence.all_said([span], re.compile(rf"(?<![^\s(])[`'\"‘]?-l{re.escape(name)}(?![\w.+-])")))
         left_out = tuple(words for words in lines if _FILE.search(words.line))
         complaint = next((words for words in lines if words not in left_out), None)
         if complaint is not None and (calls or left_out):
@@ -114,7 +115,7 @@ def _not_found(span: Span) -> Iterator[LackedLibrary]:
 def _refused(trace: Trace, span: Span) -> Iterator[LackedLibrary]:
     """A library given by its path that is for another machine: the first one is fatal."""
     lines = list(evidence.all_said([span], _WRONG_FORMAT))
-    lines += [words for words in evidence.all_said([span], _UNKNOWN_FORMAT) if _is_foreign(trace, span, words)]
+    lines += [words for words in evidence.all_said([span], _BLAMED) if _is_foreign(trace, span, words)]
     for words in lines:
         path = words.found["path"]
         if path in span.argv and posixpath.basename(path).startswith("lib"):
@@ -137,11 +138,13 @@ def _arguments(span: Span) -> list[str]:
     return words
 
 
-def _opens(call: SyscallError, name: str) -> bool:
-    if call.syscall not in _OPENING or not call.paths or errno_name(call.errno) not in {"ENOENT", "ENOTDIR"}:
-        return False
-    wanted = {name[1:]} if name.startswith(":") else {f"lib{name}.so", f"lib{name}.a"}
-    return posixpath.basename(call.paths[0]) in wanted
+def _files(name: str) -> list[str]:
+    """What the linker looks for to find -lNAME."""
+    return [name[1:]] if name.startswith(":") else [f"lib{name}.so", f"lib{name}.a"]
+
+
+def _opens(call: SyscallError) -> bool:
+    return call.syscall in _OPENING and errno_name(call.errno) in {"ENOENT", "ENOTDIR"}
 
 
 def _everywhere(span: Span, name: str, calls: tuple[SyscallError, ...]) -> bool:

@@ -83,7 +83,7 @@ class LinkOrder(Rule):
                 evidence.quoted(first.words), linker.exit, *_facts(trace, linker, first.definer, first.user)
             ),
             fix=_fixes(trace, linker, first),
-            explains=steps.driver_keys(linker),
+            explains=steps.driver_keys(linker) | {f"flag:{first.definer.argument}"},
         )
 
 

@@ -71,6 +71,13 @@ def search_path_of(archive: Archive) -> Sequence[str]:
     return (archive.path,)
 
 
+def argument_of(linker: Span, path: str) -> str:
+    """What had the linker read a file: its path, or -lNAME."""
+    name = posixpath.basename(path)
+    by_name = f"-l{name.removeprefix('lib').removesuffix('.a')}"
+    return by_name if path not in linker.argv and by_name in linker.argv else path
+
+
 def _archive(path: str, data: Any) -> Archive:
     return Archive(
         path,

@@ -50,7 +50,7 @@ def in_vain(span: Span, build: Build, name: str) -> LookUp | None:
     Only failing calls are known, so a bare name counts as missing where every folder of PATH failed, or, with an
     unknown PATH, where the tool says so (Go's own messages are never translated).
     """
-    calls = tuple(call for call in span.errors if _asks_for(call, name))
+    calls = tuple(call for call in span.failing(posixpath.basename(name)) if _asks_for(call, name))
     words = evidence.passed_on(span, re.compile(rf'exec: "{re.escape(name)}": (executable file not found|stat )'))
     if not calls:
         return None
@@ -70,7 +70,7 @@ def refused(span: Span, name: str) -> Refused | None:
     """An execve of `name` that failed though the program had been found: the file is there, and yet cannot run."""
     for attempt in span.failed_execs:
         same = attempt.path == name if "/" in name else posixpath.basename(attempt.path) == name
-        found_before = not any(_asks_for(call, attempt.path) for call in span.errors)
+        found_before = not any(_asks_for(call, attempt.path) for call in span.failing(posixpath.basename(attempt.path)))
         if same and found_before and errno_name(attempt.error) in {"ENOENT", "ENOEXEC", "EACCES"}:
             return Refused(name, span, attempt)
     return None

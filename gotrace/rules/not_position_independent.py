@@ -82,7 +82,7 @@ class NotPositionIndependent(Rule):
             evidence=evidence.of(linker.exec, evidence.quoted(words), linker.exit),
             fix=_fixes(trace, linker, path),
             confidence=0.9,
-            explains=steps.driver_keys(linker),
+            explains=steps.driver_keys(linker) | {f"flag:{linking.argument_of(linker, path)}"},
         )
 
 

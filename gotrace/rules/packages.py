@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 import zstandard
@@ -168,7 +168,12 @@ def packages_of_pkg_config(name: str) -> tuple[Package, ...]:
     return () if fields is None else _packages(fields[0])
 
 
-def _folders_with(file: str) -> Iterator[tuple[str, tuple[Package, ...]]]:
+@lru_cache(maxsize=4096)
+def _folders_with(file: str) -> tuple[tuple[str, tuple[Package, ...]], ...]:
+    return tuple(_search_folders_with(file))
+
+
+def _search_folders_with(file: str) -> Iterator[tuple[str, tuple[Package, ...]]]:
     text, wanted = _text(), f" {file} ".encode()
     position = text.find(wanted)
     while position >= 0:
@@ -179,6 +184,7 @@ def _folders_with(file: str) -> Iterator[tuple[str, tuple[Package, ...]]]:
         position = text.find(wanted, position + 1)
 
 
+@lru_cache(maxsize=4096)
 def _line(kind: bytes, name: str) -> list[str] | None:
     text, wanted = _text(), b"\n%s\t%s\t" % (kind, name.encode("utf-8", "replace"))
     start = text.find(wanted)

@@ -106,7 +106,7 @@ def _not_executed(span: Span) -> LackedPart | None:
         role = role_of(attempts[-1].path, None)
         if pid in started or role not in _PARTS:
             continue
-        asked = tuple(call for call in span.errors if _asks_for(call, name))
+        asked = tuple(call for call in span.failing(name) if _asks_for(call, name))
         words = evidence.said(span, _named(name))
         refused = _refused(span, attempts, asked)
         return LackedPart(name, role, span, asked, tuple(attempts), words, refused)
@@ -130,7 +130,7 @@ def _no_linker(span: Span) -> LackedPart | None:
         return None
     chosen = next((w.removeprefix(_CHOSEN) for w in reversed(span.argv) if w.startswith(_CHOSEN)), None)
     name = f"ld.{chosen}" if chosen else "ld"
-    asked = tuple(call for call in span.errors if _asks_for(call, name))
+    asked = tuple(call for call in span.failing(name) if _asks_for(call, name))
     missing = {posixpath.normpath(call.paths[0]) for call in asked if errno_name(call.errno) in _NOT_THERE}
     folders = folders_of_path(span)
     if not folders or not all(posixpath.join(folder, name) in missing for folder in folders):

@@ -83,7 +83,9 @@ class PkgConfigNotFound(Rule):
             span=build.span,
             evidence=evidence.of(*proof),
             fix=_fixes(trace, build, lack),
-            explains=frozenset({steps.span_key(build.span)} | ({f"package:{package}"} if package else set())),
+            explains=frozenset(
+                {steps.span_key(build.span), "pkg-config:"} | ({f"package:{package}"} if package else set())
+            ),
         )
 
 

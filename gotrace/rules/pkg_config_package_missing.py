@@ -54,7 +54,10 @@ class PkgConfigPackageMissing(Rule):
         seen: dict[tuple[int, str], Finding] = {}
         for lack in pkg_config.lacked(trace):
             package = pkg_config.package(lack.asked)
-            keys = frozenset({steps.span_key(lack.asked)} | ({f"package:{package}"} if package else set()))
+            keys = frozenset(
+                {steps.span_key(lack.asked), f"pkg-config:{lack.needed_by or lack.name}"}
+                | ({f"package:{package}"} if package else set())
+            )
             place = (id(lack.asked.build), lack.name)
             if place in seen:
                 seen[place].explains |= keys

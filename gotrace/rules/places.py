@@ -36,7 +36,7 @@ class Place:
 def of(trace: Trace, build: Build) -> list[Place]:
     """The folders of one go command; none where it succeeded, or where nobody asked."""
     pid = build.span.process.pid
-    return [_place(fact) for fact in trace.facts_of("place") if fact.data.get("pid", pid) == pid]
+    return [_place(fact) for fact in trace.facts_for("place", pid)]
 
 
 def holding(places: Iterable[Place], path: str) -> Place | None:

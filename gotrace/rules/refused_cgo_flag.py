@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from gotrace.events.facets import Facet
 from gotrace.events.tools import Role
-from gotrace.rules import evidence, fixes, steps
+from gotrace.rules import evidence, fixes, pkg_config, steps
 from gotrace.rules.base import Rule
 from gotrace.rules.evidence import Words
 from gotrace.rules.finding import Finding, Fix, Severity
@@ -82,7 +82,8 @@ class RefusedCgoFlag(Rule):
             evidence=evidence.of(evidence.quoted(words), build.span.exit),
             fix=_fixes(trace, build, words, alike),
             confidence=0.9,
-            explains=frozenset({steps.span_key(build.span), steps.build_key(build), f"package:{package}"}),
+            explains=frozenset({steps.span_key(build.span), steps.build_key(build), f"package:{package}"})
+            | {"pkg-config:" if source.startswith(pkg_config.DEFAULT) else f"flag:{flag}"},
         )
 
 
@@ -95,7 +96,7 @@ def _went_on(build: Build, words: Words) -> bool:
     """cgo ran for the package after all (a second go command under the same one may say what the first refused)."""
     package = words.found["package"]
     return words.found["source"] != "go:cgo_ldflag" and any(
-        span.role is Role.CGO and span.package == package and not span.failed for span in build.spans
+        span.role is Role.CGO and not span.probe and span.package == package and not span.failed for span in build.spans
     )
 
 

@@ -9,6 +9,7 @@ from gotrace.trace.model import Build, Span, Trace
 
 DRIVER_PARTS = frozenset({Role.CC, Role.CC1, Role.AS, Role.COLLECT2, Role.LD})
 """A compiler driver and what it runs."""
+_SHELLS = frozenset({"sh", "bash", "dash", "ash", "busybox", "ksh", "zsh"})
 
 
 def broke_the_build(span: Span) -> bool:
@@ -40,6 +41,22 @@ def _a_go_command_failed_beside(span: Span) -> bool:
     for above in span.ancestors():
         top = above
     return any(other.role is Role.GO and other.failed for other in top.descendants())
+
+
+def went_on(build: Build) -> bool:
+    """Whether the shell that ran this go command went on to another one, and that failed too.
+
+    Then this failure was not the end of the script. Only shells: what `make -k` goes on with is something else.
+    """
+    process = build.span.process
+    if process.parent is None or process.end_ns is None or not any(map(_is_shell, process.parent.spans)):
+        return False
+    later = (span for child in process.parent.children for span in child.spans if span.start_ns >= process.end_ns)
+    return any(span.role is Role.GO and span.failed and not span.probe for span in later)
+
+
+def _is_shell(span: Span) -> bool:
+    return span.exec.path.rpartition("/")[2] in _SHELLS
 
 
 def broken(trace: Trace, *roles: Role) -> Iterator[Span]:

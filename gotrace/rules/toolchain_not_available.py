@@ -211,4 +211,4 @@ def _written(trace: Trace, span: Span) -> bool:
 
 def _goenv(trace: Trace, span: Span) -> Mapping[str, Any]:
     pid = span.process.pid
-    return next((fact.data for fact in trace.facts_of("goenv") if fact.data.get("pid", pid) == pid), {})
+    return next((fact.data for fact in trace.facts_for("goenv", pid)), {})

@@ -9,7 +9,7 @@ from gotrace.trace.model import Build, Trace
 
 def has(trace: Trace, command: str) -> bool | None:
     """Whether PATH has a compiler of this name; None where nobody looked. A program that ran is there."""
-    if any(posixpath.basename(span.exec.path) == command for span in trace.spans):
+    if command in trace.once("programs", lambda: {posixpath.basename(span.exec.path) for span in trace.spans}):
         return True
     fact = trace.fact("toolchain")
     if fact is None or not isinstance(fact.get("compilers"), list):
@@ -37,5 +37,5 @@ def written(trace: Trace, build: Build, name: str) -> bool:
     if name in build.env:
         return False
     pid = build.span.process.pid
-    facts = (fact.data for fact in trace.facts_of("goenv") if fact.data.get("pid", pid) == pid)
+    facts = (fact.data for fact in trace.facts_for("goenv", pid))
     return any(name in (data.get("written") or ()) for data in facts)

@@ -68,7 +68,7 @@ class UnwritableCache(Rule):
                 continue
             known = places.of(trace, build)
             folder = _folder(build, known)
-            call = next((call for call in build.span.errors if folder and _makes(call, folder)), None)
+            call = next((c for c in build.span.errors if c.syscall in _MAKING and folder and _makes(c, folder)), None)
             words = evidence.said(build.span, _NO_FOLDER)
             if call is not None and folder is not None:
                 yield self._refused(trace, build, known, folder, call)

@@ -140,7 +140,7 @@ def _from_module_cache(trace: Trace, missing: includes.MissingHeader) -> Fix:
 
 def _in_workspace(trace: Trace, build: Build) -> bool:
     pid = build.span.process.pid
-    facts = (fact.data for fact in trace.facts_of("goenv") if fact.data.get("pid", pid) == pid)
+    facts = (fact.data for fact in trace.facts_for("goenv", pid))
     return any((data.get("values") or {}).get("GOWORK") not in (None, "", "off") for data in facts)
 
 

@@ -24,6 +24,8 @@ _FIRST_ERROR = re.compile(
     r"|incompatible|wrong format"
 )
 _VARIABLE_OF = {"g++": "CXX", "c++": "CXX", "clang++": "CXX", "gfortran": "FC"}
+_AT_A_PLACE = re.compile(r":\d+:\s?\S")
+"""The same in other languages: what tools say first is often a heading (`x.s: Assembler messages:`)."""
 _ANY_LINE = re.compile(r"\S")
 
 
@@ -97,7 +99,8 @@ class WrongTargetCompiler(Rule):
         if package:
             message += f"; it failed on package {package}"
         part = next((s for s in first.descendants() if s.failed and s.role is not Role.COLLECT2), first)
-        words = next((w for p in (_FIRST_ERROR, _ANY_LINE) for s in (part, first) if (w := evidence.said(s, p))), None)
+        telling = (_FIRST_ERROR, _AT_A_PLACE, _ANY_LINE)
+        words = next((w for p in telling for s in (part, first) if (w := evidence.said(s, p))), None)
         own_headers = {m.compiler: m for m in includes.missing_headers(trace)}
         # For another system even a header outside the C library comes with that system's compiler.
         elsewhere = wanted is not None and wanted.goos != "linux"

@@ -110,9 +110,14 @@ def _fresh_folder(scenario: Scenario, act: Act, stage: Stage) -> Path:
         (work / name).parent.mkdir(parents=True, exist_ok=True)
         (work / name).write_text(text)
     if stage.who is not None:
-        for path in (work, *work.rglob("*")):
-            os.chown(path, stage.who.uid, stage.who.gid, follow_symlinks=False)
+        give(work, stage.who)
     return work
+
+
+def give(folder: Path, who: Invoker) -> None:
+    """Make a folder of ours, with all in it, the user's; itself last, so that nobody else can change it meanwhile."""
+    for path in (*folder.rglob("*"), folder):
+        os.chown(path, who.uid, who.gid, follow_symlinks=False)
 
 
 class _Run:

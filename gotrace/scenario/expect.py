@@ -72,8 +72,16 @@ def _of_the_diagnosis(expected: Expectation, seen: Seen) -> Iterator[str]:
     for pattern in expected.message:
         if not re.search(pattern, message):
             yield f"nothing matches {pattern!r} in the message: {message}"
+    place = _place(seen.report["findings"][0]) if seen.findings else ""
+    if expected.source is not None and not re.search(expected.source, place):
+        yield f"nothing matches {expected.source!r} in the line that asked for it: {place or 'none is named'}"
     if lost := seen.report.get("lost"):
         yield f"events were lost: {lost}"
+
+
+def _place(finding: Mapping[str, Any]) -> str:
+    source = finding.get("source")
+    return "" if source is None else f"{source['file']}:{source['line']}:{source['column']}: {source['text']}"
 
 
 def matches(pattern: EventPattern, event: KnownEvent) -> bool:

@@ -7,18 +7,22 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
 
 from gotrace.errors import GotraceError
+from gotrace.events.model import KnownEvent
+from gotrace.events.signals import SIGNALS
 from gotrace.resources import scenarios_dir
 from gotrace.scenario.model import Act, Claim, Environment, EventPattern, Expectation, Scenario, Verdict
 
 FILE_NAME: Final = "scenario.toml"
 """Of a scenario that is a folder."""
+_BUILT: Final = "bin"
+"""What recipes build into: not copied, so that a recipe can be tried where it lies."""
 _ID: Final = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_SIGNAL: Final = re.compile(r"SIG[A-Z0-9]+")
+_KINDS: Final = tuple(str(kind.__struct_config__.tag) for kind in get_args(KnownEvent))
 _GO_MOD: Final = "module scenario\n\ngo 1.21\n"
 
 
@@ -55,6 +59,7 @@ class _Act(msgspec.Struct, forbid_unknown_fields=True):
     not_output: list[str] = []
     findings: list[str] | None = None
     message: list[str] = []
+    source: str | None = None
     events: list[_Pattern] = []
 
 
@@ -75,6 +80,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     requires: list[str] = []
     environment: str | dict[str, Any] = "host"
     claim: _Claim | None = None
+    copy: str = ""
     files: dict[str, str] = {}
     fix: list[_Act] = []
 
@@ -116,6 +122,7 @@ def _scenario(file: Path, name: str, parsed: _File) -> Scenario:
     for path in parsed.files:
         if Path(path).is_absolute() or ".." in Path(path).parts:
             raise ScenarioError(f"{file}: files: {path!r} is not below the scenario's folder")
+    copied = _copied(file, parsed.copy) if parsed.copy else {}
     first = [] if parsed.rule is None else [parsed.rule]
     where = _environment(parsed.environment)
     scenario = Scenario(
@@ -126,7 +133,8 @@ def _scenario(file: Path, name: str, parsed: _File) -> Scenario:
         tags=tuple(parsed.tags),
         seed=tuple(parsed.seed),
         requires=tuple(parsed.requires),
-        files=MappingProxyType({"go.mod": _GO_MOD} | parsed.files),
+        files=MappingProxyType({"go.mod": _GO_MOD} | copied | parsed.files),
+        copied=parsed.copy,
         folder=file.parent if file.name == FILE_NAME else None,
         claim=_claim(parsed.claim),
         reproduce=_act(file, "reproduce", parsed.reproduce, where, first),
@@ -136,6 +144,22 @@ def _scenario(file: Path, name: str, parsed: _File) -> Scenario:
     if scenario.rule is not None and not scenario.fixes:
         raise ScenarioError(f"{file}: a failure without a fix that works is not accepted: add [[fix]]")
     return scenario
+
+
+def _copied(file: Path, name: str) -> dict[str, str]:
+    """The texts of a folder beside the scenario's file, by their paths in it."""
+    parts, folder = Path(name).parts, file.parent / name
+    if not parts or Path(name).is_absolute() or ".." in parts or not folder.is_dir():
+        raise ScenarioError(f"{file}: copy: {name!r} is no folder beside this file")
+    texts = {}
+    for one in sorted(path for path in folder.rglob("*") if path.is_file()):
+        if _BUILT in one.relative_to(folder).parts:
+            continue
+        try:
+            texts[str(one.relative_to(folder))] = one.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ScenarioError(f"{file}: copy: {one} is no text that can be read: {error}") from None
+    return texts
 
 
 def _claim(claim: _Claim | None) -> Claim | None:
@@ -149,9 +173,9 @@ def _act(file: Path, name: str, act: _Act, where: Environment, findings: list[st
         raise ScenarioError(f"{file}: {name}: one of `command` and `printed` says what is run")
     if act.printed is not None and name == "reproduce":
         raise ScenarioError(f"{file}: {name}: nothing was printed yet; give its `command`")
-    if act.signal is not None and not _SIGNAL.fullmatch(act.signal):
+    if act.signal is not None and act.signal not in SIGNALS.values():
         raise ScenarioError(f"{file}: {name}: {act.signal!r} is no signal's name, as SIGKILL is")
-    _check_expressions(file, name, [*act.output, *act.not_output, *act.message])
+    _check_expressions(file, name, [*act.output, *act.not_output, *act.message, act.source or ""])
     default = None if act.signal else 0 if name != "reproduce" or not findings else 1
     return Act(
         name=name,
@@ -170,6 +194,7 @@ def _act(file: Path, name: str, act: _Act, where: Environment, findings: list[st
             not_output=tuple(act.not_output),
             findings=tuple(findings if act.findings is None else act.findings),
             message=tuple(act.message),
+            source=act.source,
             events=tuple(_pattern(file, name, one) for one in act.events),
         ),
     )
@@ -182,6 +207,10 @@ def _pattern(file: Path, act: str, pattern: _Pattern) -> EventPattern:
         if name not in ("kind", "least", "most") and (value := getattr(pattern, name)) is not None
     }
     _check_expressions(file, act, fields.values())
+    if pattern.kind not in _KINDS:
+        raise ScenarioError(
+            f"{file}: {act}: no event is of kind {pattern.kind!r}; those there are: {', '.join(_KINDS)}"
+        )
     return EventPattern(pattern.kind, MappingProxyType(fields), pattern.least, pattern.most)
 
 

@@ -57,6 +57,8 @@ class Expectation:
     """Names of the root causes, in order; all of them."""
     message: tuple[str, ...] = ()
     """Regular expressions, searched in the first finding's message."""
+    source: str | None = None
+    """A regular expression, searched in `FILE:LINE:COLUMN: TEXT` of what asked for the first finding's failure."""
     events: tuple[EventPattern, ...] = ()
 
 
@@ -112,6 +114,8 @@ class Scenario:
     reproduce: Act
     fixes: tuple[Act, ...] = field(default=())
     path: Path = Path()
+    copied: str = ""
+    """The folder beside the scenario's file that `files` were copied from, as recipes/static; empty for none."""
 
     @property
     def healthy(self) -> bool:

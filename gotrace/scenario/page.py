@@ -73,8 +73,9 @@ def _outside_code(pattern: str, text: str) -> str:
 
 
 def _summary(scenario: Scenario, link: Link) -> str:
+    nothing = "none: there is nothing to find" if scenario.reproduce.expect.exit == 0 else "none"
     rows = {
-        "finding": link(scenario.rule) if scenario.rule else "none: there is nothing to find",
+        "finding": link(scenario.rule) if scenario.rule else nothing,
         "environment": environments_of(scenario),
         "needs": ", ".join(f"`{need}`" for need in scenario.requires),
         "reported in": ", ".join(f"<{seed}>" for seed in scenario.seed if seed.startswith("https://")),
@@ -105,6 +106,8 @@ def _act(act: Act, link: Link) -> list[str]:
 def _files(scenario: Scenario) -> Iterator[str]:
     if scenario.folder is not None:
         yield "Each act starts with what lies beside the scenario's file, and with:"
+    if scenario.copied:
+        yield f"Each act starts with a copy of {_code(f'scenarios/{scenario.copied}')}:"
     for name, text in scenario.files.items():
         yield f"{_code(name)}:"
         yield _fenced(text, _LANGUAGES.get(PurePath(name).suffix, "text"))
@@ -122,6 +125,8 @@ def _expected(expect: Expectation, link: Link) -> Iterator[str]:
         yield f"exit status {expect.exit}"
     yield f"findings: {', '.join(map(link, expect.findings)) or 'none'}"
     yield from (f"the finding's message matches {_code(text)}" for text in expect.message)
+    if expect.source is not None:
+        yield f"the line that asked for it matches {_code(expect.source)}"
     yield from (f"it prints what matches {_code(text)}" for text in expect.output)
     yield from (f"it prints nothing that matches {_code(text)}" for text in expect.not_output)
     yield from map(_events, expect.events)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
-from gotrace.capture.privileges import invoker
+from gotrace.capture.privileges import Invoker, invoker
 from gotrace.scenario import act
 from gotrace.scenario.environments import space
 from gotrace.scenario.expect import first_line
@@ -76,21 +77,24 @@ def _perform_all(scenario: Scenario, stage: act.Stage, progress: Progress) -> li
 
 
 def _stage(folder: Path, backend: str) -> act.Stage:
-    """Acts run as the invoking user, whose folders these are then."""
+    """Acts run as the invoking user. Root makes nothing below a folder that is theirs: it might be a link."""
     recordings, who = folder / "recordings", invoker()
     recordings.mkdir()
-    cache = build_cache(Path(who.home) / ".cache" if who else None)
     if who is not None:
-        for path in (folder, recordings, cache):
-            os.chown(path, who.uid, who.gid)
-    return act.Stage(folder, backend, cache, recordings, who)
+        act.give(recordings, who)
+        folder.chmod(0o711)  # theirs are only the folders in it
+    return act.Stage(folder, backend, build_cache(who), recordings, who)
 
 
-def build_cache(base: Path | None = None) -> Path:
+def build_cache(who: Invoker | None = None) -> Path:
     """The Go build cache of all scenarios: the standard library is compiled once, and nobody's own cache decides."""
-    base = base or Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "gotrace" / "scenario-build"
-    folder.mkdir(parents=True, exist_ok=True)
+    own = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(f"{who.home}/.cache" if who else own) / "gotrace" / "scenario-build"
+    if who is None:
+        folder.mkdir(parents=True, exist_ok=True)
+    else:
+        command = ["mkdir", "-p", str(folder)]
+        subprocess.run(command, user=who.uid, group=who.gid, extra_groups=[], umask=0o077, check=True)
     return folder
 
 

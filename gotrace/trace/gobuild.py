@@ -5,6 +5,7 @@ from __future__ import annotations
 from gotrace.events import gocommand
 from gotrace.events.gocommand import GoCommand
 from gotrace.events.tools import Role
+from gotrace.trace import buildcache
 from gotrace.trace.argv import work_folder
 from gotrace.trace.gosettings import Settings
 from gotrace.trace.model import Build, BuildTarget, Span, Trace
@@ -28,7 +29,9 @@ def find_builds(trace: Trace) -> None:
         if span.build is not None:
             span.build.spans.append(span)
     settings = Settings(trace)
+    private = buildcache.private_folder(trace)
     for build in trace.builds:
+        build.env = {name: value for name, value in build.env.items() if (name, value) != ("GOCACHE", private)}
         build.target = settings.target_of(build)
 
 

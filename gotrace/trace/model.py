@@ -5,14 +5,17 @@ Built by `gotrace.trace.builder.build`; everything here tolerates gaps: what is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from gotrace.events.facets import Facet
 from gotrace.events.model import Exec, Exit, Fact, Lost, Output, SyscallError
 from gotrace.events.recording import Header
 from gotrace.events.tools import Role
+from gotrace.trace.factindex import FactIndex
+
+Answer = TypeVar("Answer")
 
 
 @dataclass(eq=False, slots=True, repr=False)
@@ -74,6 +77,8 @@ class Span:
     build: Build | None = None
     probe: bool = False
     """It only asks (versions, supported flags, cgo's kinds of names): its failure is no failure of the build."""
+    _by_file: tuple[int, dict[str, list[SyscallError]]] = (-1, {})
+    """Its failing calls by the file they name, and of how many this was made."""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -89,6 +94,17 @@ class Span:
     def compiled(self) -> bool:
         """Go's compiler made a package of it: it ended, and with status 0."""
         return self.role is Role.COMPILE and self.exit is not None and not self.failed
+
+    def failing(self, file: str) -> list[SyscallError]:
+        """Its failing calls whose first path ends in this name, in order. One run may have a hundred thousand."""
+        count, by_file = self._by_file
+        if count != len(self.errors):
+            by_file = {}
+            for call in self.errors:
+                if call.paths:
+                    by_file.setdefault(call.paths[0].rpartition("/")[2], []).append(call)
+            self._by_file = len(self.errors), by_file
+        return by_file.get(file, [])
 
     @property
     def stderr(self) -> str:
@@ -145,7 +161,7 @@ class Build:
     """Packages as given; empty means the current folder."""
     target: BuildTarget
     env: Mapping[str, str] = field(default_factory=dict)
-    """Allow-listed environment of the go command itself."""
+    """Allow-listed environment of the go command itself, without a GOCACHE that gotrace gave it."""
     spans: list[Span] = field(default_factory=list)
     """All runs under it, in order; those under a go command below it are that command's."""
 
@@ -172,6 +188,9 @@ class Trace:
     """How many events the recording holds."""
     damage: str | None = None
     """What is wrong with the recording itself (cut off, unreadable lines), or None."""
+    _index: FactIndex = field(default_factory=FactIndex)
+    derived: dict[str, Any] = field(default_factory=dict)
+    """What was worked out of the trace once (see `once`); whoever changes a trace clears it."""
 
     @property
     def observes(self) -> frozenset[Facet]:
@@ -179,9 +198,20 @@ class Trace:
         known = {facet.value for facet in Facet}
         return frozenset(Facet(name) for name in self.header.observes if name in known)
 
+    def once(self, name: str, work_out: Callable[[], Answer]) -> Answer:
+        """The answer to a question about the whole trace that many ask; `name` is the question."""
+        if name not in self.derived:
+            self.derived[name] = work_out()
+        answer: Answer = self.derived[name]
+        return answer
+
     def facts_of(self, name: str) -> Iterator[Fact]:
         """The facts of one sort, in order."""
-        return (fact for fact in self.facts if fact.name == name)
+        return iter(self._index.of(self.facts, name))
+
+    def facts_for(self, name: str, pid: int) -> Iterator[Fact]:
+        """The facts of one sort that stand for this process, or for none in particular; in order."""
+        return iter(self._index.of(self.facts, name, pid))
 
     def fact(self, name: str, subject: str | None = None) -> Mapping[str, Any] | None:
         """Data of the first fact of a sort (about `subject`, if given), or None."""

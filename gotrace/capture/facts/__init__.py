@@ -14,8 +14,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from gotrace.capture.facts.archives import archive_facts
 from gotrace.capture.facts.asker import Asker, NoAnswerError
 from gotrace.capture.facts.builds import GoBuild, go_builds
+from gotrace.capture.facts.cgosources import ask_cgo_sources, asks_for_c
 from gotrace.capture.facts.compilers import Driver, ask_compiler, executed_drivers, named_driver
 from gotrace.capture.facts.compilers import question as compiler_question
+from gotrace.capture.facts.errno_texts import errno_text_facts
 from gotrace.capture.facts.found import Found, real, unanswered
 from gotrace.capture.facts.goenv import ask_go_env
 from gotrace.capture.facts.goenv import question as go_env_question
@@ -25,8 +27,10 @@ from gotrace.capture.facts.headers import header_facts
 from gotrace.capture.facts.libraries import library_facts
 from gotrace.capture.facts.pkgconfig import answer_facts, pkgconfig_facts
 from gotrace.capture.facts.places import place_facts
+from gotrace.capture.facts.preambles import preamble_facts
 from gotrace.capture.facts.processes import Processes
 from gotrace.capture.facts.programs import program_facts
+from gotrace.capture.facts.syscall_names import syscall_name_facts
 from gotrace.capture.facts.toolchain import toolchain_fact
 from gotrace.capture.facts.vcs import vcs_facts
 from gotrace.events.model import Fact, KnownEvent
@@ -53,8 +57,8 @@ def gather(
     """The facts of a capture whose command has ended.
 
     `env` is the whole environment that the command was given (it is used, never recorded) and `cwd` its folder.
-    `failed`: the command did not end with status 0; only then missing headers and libraries, full or forbidden folders
-    and a refusal of git are looked into.
+    `failed`: the command did not end with status 0; only then missing headers and libraries, full or forbidden folders,
+    a refusal of git and the lines that ask for C are looked into.
     Takes at most about `seconds`.
     """
     inquiry = _Inquiry(Processes(events), env, cwd, seconds)
@@ -84,6 +88,8 @@ class _Inquiry:
             if failed:
                 of_files = (library_facts, header_facts, pkgconfig_facts, archive_facts)
                 answers += [pool.submit(ask, self._processes) for ask in of_files]
+                answers.append(pool.submit(lambda: list(preamble_facts(self._processes))))
+                answers.append(pool.submit(lambda: list(errno_text_facts(self._processes, self._env))))
                 answers.append(pool.submit(lambda: list(vcs_facts(self._processes, self._asker, self._env))))
                 answers.append(pool.submit(lambda: list(answer_facts(self._processes, self._asker, self._env))))
         found = [fact for answer in answers for fact in answer.result()]
@@ -100,10 +106,13 @@ class _Inquiry:
         except NoAnswerError as error:
             return [unanswered("goenv", go_env_question(build), error, build.pid)]
         facts = [Found("goenv", goenv.subject, {**goenv.data, "pid": one.pid}, one.pid) for one in group]
-        for one in group:
-            facts += place_facts(one, goenv.data["values"]) if failed and one.failed else ()
+        for one in (one for one in group if failed and one.failed):
+            facts += place_facts(one, goenv.data["values"])
+            facts += syscall_name_facts(one, goenv.data["values"])
         if matters(build, goenv):
             facts += self._about_packages(build, goenv)
+        if failed and asks_for_c(build, goenv):
+            facts += ask_cgo_sources(self._asker, build, goenv)
         driver = self._named_driver(build, goenv)
         if driver and not any((driver.path, driver.selection) == (one.path, one.selection) for one in drivers):
             facts += self._about_driver(driver, build.pid, build.env)

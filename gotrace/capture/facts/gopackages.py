@@ -22,6 +22,8 @@ _FIRST_WITH_FIELDS = (1, 19)
 """`go list -json=Field,...`: Go 1.19's release notes."""
 _FIRST_WITH_BUILDVCS = (1, 18)
 
+_C_FILES_ALONE = "source files not allowed when not using cgo"
+"""cmd/go/internal/load/pkg.go."""
 _BLANKS = re.compile(r"\s*")
 
 Package = Mapping[str, Any]
@@ -30,8 +32,11 @@ Package = Mapping[str, Any]
 def matters(build: GoBuild, goenv: Found) -> bool:
     """Whether cgo may have been lost against the user's will: it was off, and the user did not ask for that.
 
-    A build that failed without cgo is looked at in any case: that it needed cgo may be why.
+    A build that failed without cgo is looked at in any case: that it needed cgo may be why. So is one that was refused
+    for C files of a package without cgo: the Go file that uses them may have been left out.
     """
+    if build.failed and _C_FILES_ALONE in build.image.process.text:
+        return True
     if goenv.data["values"].get("CGO_ENABLED") != "0":
         return False
     explicit = bool(build.env.get("CGO_ENABLED")) or "CGO_ENABLED" in goenv.data["written"]
@@ -48,7 +53,7 @@ def ask_packages(asker: Asker, build: GoBuild, goenv: Found) -> list[Found]:
 
     def ask(cgo: str) -> dict[str, Package]:
         answer = asker.ask(argv, env=build.query_env(CGO_ENABLED=cgo), cwd=build.folder)
-        return {_import_path(package): package for package in parse_stream(answer)}
+        return {import_path(package): package for package in parse_stream(answer)}
 
     # Both lists at once: each takes a go command some tens of milliseconds, and the user waits for the report.
     with ThreadPoolExecutor(2) as pool:
@@ -102,7 +107,7 @@ def _after_blanks(text: str, at: int) -> int:
     return blanks.end() if blanks else at
 
 
-def _import_path(package: Package) -> str:
+def import_path(package: Package) -> str:
     """Import path of a package; a variant that go test recompiles ("p [q.test]") is the package itself."""
     path: str = package["ImportPath"]
     return path.partition(" ")[0]
@@ -111,9 +116,9 @@ def _import_path(package: Package) -> str:
 def _lost(path: str, as_built: Package, with_cgo: Package, pid: int) -> Found | None:
     """The fact of one package, or None where cgo makes no difference to it and nothing in it mentions cgo."""
     folder = Path(as_built.get("Dir") or "")
-    cgo_files = _names(with_cgo, "CgoFiles")
-    positions = {name: at for name in [*cgo_files, *_names(as_built, "IgnoredGoFiles")] if (at := _look(folder / name))}
-    ignored = [name for name in _names(as_built, "IgnoredGoFiles") if name in positions]
+    cgo_files = names(with_cgo, "CgoFiles")
+    positions = {name: at for name in [*cgo_files, *names(as_built, "IgnoredGoFiles")] if (at := _look(folder / name))}
+    ignored = [name for name in names(as_built, "IgnoredGoFiles") if name in positions]
     if not cgo_files and not ignored:
         return None
     first = next((name for name in [*cgo_files, *ignored] if name in positions), None)
@@ -122,7 +127,7 @@ def _lost(path: str, as_built: Package, with_cgo: Package, pid: int) -> Found | 
         "standard": False,
         "cgo_files": cgo_files,
         "import_c": f"{first}:{positions[first].line}:{positions[first].column}" if first else None,
-        "other_files": len(_names(as_built, "GoFiles")),
+        "other_files": len(names(as_built, "GoFiles")),
         "ignored_cgo_files": ignored,
         "pid": pid,
     }
@@ -137,7 +142,8 @@ def _look(file: Path) -> Position | None:
         return None
 
 
-def _names(package: Package, field: str) -> list[str]:
+def names(package: Package, field: str) -> list[str]:
+    """A list of file names that go list gives for a package."""
     names = package.get(field) or []
     return [name for name in names if isinstance(name, str)]
 

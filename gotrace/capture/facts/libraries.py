@@ -16,7 +16,8 @@ from gotrace.events.tools import Role
 
 _LOOKED_UP = re.compile(r"lib(?P<name>[^/]+)\.(?:so|a)")
 _NOT_FOUND = re.compile(r"-l(?P<name>[^\s:'’\"»,]+)")
-_REFUSED = re.compile(r"(?P<path>[^\s:]+\.(?:so|a)[.\d]*): .*(?:wrong format|incompatible|not recognized)")
+_BLAMED = re.compile(r"(?P<path>[^\s:：]+\.(?:so|a)[.\d]*)\s?[:：]\s?\S")
+"""A line about the library as a whole: the words behind it are another in every language."""
 _SCRIPT_WORDS = re.compile(rb"\b(?:GROUP|INPUT|OUTPUT_FORMAT)\s*\(")
 
 _USUAL_FOLDERS = ("/usr/local/lib", "/usr/lib", "/usr/lib64", "/lib", "/lib64")
@@ -74,7 +75,7 @@ def _not_found(life: ProcessLife, folders_of: dict[str, list[str]]) -> list[str]
 
 def _refused_paths(life: ProcessLife) -> list[str]:
     """Libraries given by their path that the linker complains of, as it names them."""
-    named = dict.fromkeys(found["path"] for found in _REFUSED.finditer(life.text))
+    named = dict.fromkeys(found["path"] for found in _BLAMED.finditer(life.text))
     return [path for path in named if path in life.images[-1].argv][:_MOST_NAMES]
 
 

@@ -25,6 +25,7 @@ tags = ["example"]
 requires = ["go", "gcc"]  # commands, or absolute paths of files; without them it is skipped
 environment = "host"  # where all acts run; an act may have its own, also as a table:
 # environment = { kind = "mount", hide = ["/usr/include/zlib.h"] }
+# copy = "recipes/static"  # a folder beside this file: each act has its files, and those below
 
 text = '''
 What happens and why, in Markdown. Literal strings hold Go and C as they are.
@@ -59,6 +60,7 @@ output = ['no-such-header\.h: No such file']  # regular expressions, all searche
 # not_output = ["panic"]
 # findings = ["missing-header"]  # all root causes in their order; without it, the rule alone
 message = ['no-such-header\.h']  # searched for in the first finding's message
+source = 'main\.go:3:13: #include'  # and in FILE:LINE:COLUMN: TEXT of the line that asked for what failed
 # How often an event has to be seen (min is 1 without it, max without end); the fields are regular expressions:
 # path, argv, paths, syscall, errno, text, status, signal.
 events = [{ kind = "exec", path = '/cc1$', min = 1 }]

@@ -9,7 +9,6 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -46,13 +45,21 @@ class PtraceSource:
         """What this host lacks; found out by tracing a child."""
         if platform.machine() != "x86_64":
             return [Lack(f"this machine is {platform.machine()}", "capture on x86-64; `gotrace report` works here")]
-        if not Path("/proc/self/status").exists():
-            return [Lack("/proc is not mounted", "mount -t proc proc /proc")]
+        if not _proc_is_ours():
+            return [Lack("/proc is not that of this PID namespace, or not mounted", "mount -t proc proc /proc")]
         return trial.lacks()
 
     def open(self, target: Target, *, sudo: bool = False) -> PtraceCapture:
         """A capture of `target`; its tracer starts when it is attached."""
         return PtraceCapture(target)
+
+
+def _proc_is_ours() -> bool:
+    """Else /proc/PID would be another process than the one that ptrace means."""
+    try:
+        return os.readlink("/proc/self") == str(os.getpid())  # noqa: PTH115  it is no path
+    except OSError:
+        return False
 
 
 class PtraceCapture:

@@ -121,6 +121,16 @@ def test_packages_matter_where_cgo_was_lost_unasked_or_the_build_failed_without_
     assert matters(build, goenv(written, CGO_ENABLED=cgo)) is expected
 
 
+@pytest.mark.parametrize(("status", "expected"), [(1, True), (0, False)])
+def test_packages_matter_where_c_files_were_refused_without_cgo(status: int, expected: bool) -> None:
+    story = Story()
+    go = story.starts(_GO, "build", env={"CGO_ENABLED": "1"}, cwd="/src")
+    story.says(go, "package ex: C source files not allowed when not using cgo or SWIG: f.c\n")
+    story.ends(go, status=status)
+    (build,) = builds(story)
+    assert matters(build, goenv(CGO_ENABLED="1")) is expected
+
+
 def test_packages_are_asked_for_with_the_builds_own_flags() -> None:
     build = one_build("go build -v -race -tags a,b -ldflags -s -o x -modfile=alt.mod ./cmd/...")
     argv = question(build, goenv(GOVERSION="go1.26.6"))

@@ -98,13 +98,21 @@ def test_a_linker_that_succeeded_missed_nothing(tmp_path: Path) -> None:
     assert linking(looks_for={"foo": [tmp_path]}, status=0) == {}
 
 
-def test_a_library_that_the_linker_refused_by_its_path(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "words",
+    [
+        "ld: %s: error adding symbols: file in wrong format",
+        "ld:%s: file format not recognized; treating as linker script",
+        "ld : %s : erreur lors de l'ajout de symboles : fichier dans un mauvais format",
+    ],
+)
+def test_a_library_that_the_linker_refused_by_its_path(tmp_path: Path, words: str) -> None:
     path = tmp_path / "libfoo.so"
     path.write_bytes(elf(183))
     other = tmp_path / "libbar.so"
     story = Story()
     pid = story.starts("/usr/bin/ld", "go.o", str(path), str(other))
-    story.says(pid, f"/usr/bin/ld: {path}: error adding symbols: file in wrong format\n")
+    story.says(pid, f"{words % path}\n")
     story.says(pid, "/usr/bin/ld: /elsewhere/libbaz.so: file in wrong format\n")
     story.ends(pid, status=1)
 

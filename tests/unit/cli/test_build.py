@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from typer.main import get_command
 
 from gotrace.capture import privileges, run
 from gotrace.cli.app import app, main
+from gotrace.events.model import Fact
 from gotrace.events.recording import read_recording
 from gotrace.rules import engine
 from gotrace.rules.finding import Diagnosis, Severity
@@ -84,7 +86,49 @@ def test_every_option_has_a_variable() -> None:
     options = {option.opts[-1]: option.envvar for option in get_command(app).commands["build"].params}  # type: ignore[attr-defined]
     del options["command"]
     assert options == {name: "GOTRACE_" + name.lstrip("-").replace("-", "_").upper() for name in options}
-    assert len(options) == 9
+    assert len(options) == 11
+
+
+def test_fresh_gives_the_command_a_cache_that_is_gone_afterwards(
+    gotrace: Gotrace, captured: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setenv("GOCACHE", "/old")
+    asked = captured()
+    assert gotrace("build", "-o", tmp_path / "x.gotrace", "--fresh", "true").code == 0
+    folder = asked["env"]["GOCACHE"]
+    assert folder.startswith(f"{tmp_path}/gotrace-fresh-")
+    assert [path.name for path in tmp_path.iterdir()] == ["x.gotrace"]
+    assert [fact.subject for fact in read_recording(tmp_path / "x.gotrace").events if isinstance(fact, Fact)][
+        -1
+    ] == folder
+    gotrace("build", "true")
+    assert asked.pop("env") is None
+    monkeypatch.setenv("GOTRACE_FRESH", "1")
+    gotrace("build", "true")
+    assert asked["env"]["GOCACHE"].startswith(str(tmp_path))
+
+
+def test_a_fresh_cache_that_cannot_be_removed_is_told(
+    gotrace: Gotrace, captured: Captured, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = captured()
+    removed: list[Path] = []
+    monkeypatch.setattr(shutil, "rmtree", lambda path, **_: removed.append(path))
+    done = gotrace("build", "--fresh", "true")
+    (folder,) = removed
+    folder.rmdir()
+    assert str(folder) == asked["env"]["GOCACHE"]
+    assert done.code == 0
+    assert done.err.endswith(f"gotrace: the build cache of --fresh is not removed wholly: rm -rf {folder}\n")
+
+
+def test_timings_of_the_rules(gotrace: Gotrace, captured: Captured, monkeypatch: pytest.MonkeyPatch) -> None:
+    captured()
+    monkeypatch.setattr(engine, "diagnose", lambda _: Diagnosis(timings={"GT101": 0.25}))
+    done = gotrace("build", "-q", "--timings", "--report", "json:-", "true")
+    assert done.err.splitlines() == ["gotrace: 1 rule took 250.0 ms", "   250.00 ms  GT101 wrong-target-compiler"]
+    assert json.loads(done.out)["timings"] == {"GT101": 0.25}
 
 
 def test_quiet_is_silent_on_a_clean_run_only(gotrace: Gotrace, captured: Captured) -> None:

@@ -33,8 +33,8 @@ def test_an_unknown_shell(gotrace: Gotrace) -> None:
         ("gotrace completion z", "zsh"),
         ("gotrace explain wrong-t", "wrong-target-compiler"),
         ("gotrace explain GT101", "GT101"),
-        ("gotrace scenario show wrong-t", "wrong-target-compiler"),
-        ("gotrace scenario verify wrong-t", "wrong-target-compiler"),
+        ("gotrace scenario show compiler-not", "compiler-not-found"),
+        ("gotrace scenario verify compiler-not", "compiler-not-found"),
     ],
 )
 def test_bash_completes(gotrace: Gotrace, tmp_path: Path, line: str, completed: str) -> None:

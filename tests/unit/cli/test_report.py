@@ -35,6 +35,14 @@ def test_json_to_a_file(gotrace: Gotrace, recording: Path, tmp_path: Path) -> No
     assert json.loads(gotrace("report", recording, "--format", "json").out) == json.loads(target.read_text())
 
 
+def test_timings_go_to_stderr_and_into_json(gotrace: Gotrace, recording: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "diagnose", lambda _: Diagnosis(timings={"GT101": 0.5, "GT201": 1.0}))
+    done = gotrace("report", recording, "--timings", "--format", "json")
+    assert [line.split()[2] for line in done.err.splitlines()[1:]] == ["GT201", "GT101"]
+    assert json.loads(done.out)["timings"] == {"GT201": 1.0, "GT101": 0.5}
+    assert gotrace("report", recording).err == ""
+
+
 def test_a_report_that_cannot_be_written(gotrace: Gotrace, recording: Path) -> None:
     done = gotrace("report", recording, "-o", "/dev/full")
     assert (done.code, done.out) == (2, "")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from gotrace.events.model import Fact
 from gotrace.reports.json_report import JsonReport
 from gotrace.rules.finding import Diagnosis
 from gotrace.trace.model import Trace
@@ -74,6 +75,19 @@ def test_a_clean_build() -> None:
     document = report(trace(failed=False), Diagnosis())
     assert document["command"]["exit"] == 0
     assert (document["findings"], document["not_evaluated"], document["degraded"], document["lost"]) == ([], [], [], [])
+
+
+def test_each_go_command_says_what_it_took_from_the_cache() -> None:
+    made = trace(failed=False)
+    document = report(made, Diagnosis())
+    assert document["fresh"] is False
+    (build,) = document["builds"]
+    assert (build["subcommand"], build["packages"], build["from_cache"]) == ("build", 1, "none")
+    assert build["process"]["pid"] == 100
+    made.builds[0].spans.clear()
+    made.facts.append(Fact(ts_ns=1, pid=0, name="fresh_cache", subject="/tmp/x"))
+    document = report(made, Diagnosis())
+    assert (document["fresh"], document["builds"][0]["from_cache"]) == (True, "all")
 
 
 def test_what_no_finding_accounts_for_is_told_with_its_own_words() -> None:

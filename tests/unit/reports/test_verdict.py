@@ -4,21 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
-from gotrace.events.model import Exit, Lost, Output
+from gotrace.events.model import Exit, Fact, Lost, Output
 from gotrace.events.tools import Role
-from gotrace.reports.verdict import not_known, remark, verdict
+from gotrace.reports.terminal import TerminalReport
+from gotrace.reports.verdict import not_known, on_fresh_cache, remark, verdict
 from gotrace.rules.finding import Diagnosis, NotEvaluated
-from gotrace.trace.model import Build, BuildTarget, Trace
-from tests.unit.reports.made import S, span, trace
+from gotrace.trace.model import Build, BuildTarget, Span, Trace
+from tests.unit.reports.made import S, span, trace, wrong_compiler
 
 
 def from_cache() -> Trace:
     """A build that succeeded and compiled nothing."""
     made = trace(failed=False)
     made.spans[:] = made.spans[:1]
+    made.builds[0].spans.clear()
     return made
+
+
+def linked_only(go: Span, status: int = 0) -> Build:
+    """A go command that compiled one package main and linked it: the rest came from the cache."""
+    compile_main = span(("compile", "-p", "main"), Role.COMPILE, 300, start=1, end=2, package="ex/app", parent=go)
+    link = span(("link",), Role.LINK, 301, start=2, end=3, status=status, parent=go)
+    return Build(go, "build", (), (), BuildTarget(), spans=[go, compile_main, link])
 
 
 def damaged(made: Trace) -> None:
@@ -132,6 +142,52 @@ def test_only_a_build_of_something_is_said_to_come_from_the_cache(
     made.builds[:] = [Build(made.spans[0], subcommand, flags, (), BuildTarget())]
     made.spans[0].output.append(Output(ts_ns=1, pid=100, text=says))
     assert remark(made) == ""
+
+
+def test_a_build_that_took_packages_from_the_cache_says_what_was_not_seen() -> None:
+    made = trace(failed=False)
+    made.builds[:] = [linked_only(made.spans[0])]
+    said = "packages came from the build cache, and no compiler ran for them; gotrace build --fresh compiles all anew"
+    assert remark(made) == f"gotrace: {said}"
+    cold = span(("go", "build"), Role.GO, 400, start=4, end=5)
+    of_runtime = span(("compile",), Role.COMPILE, 401, start=4, end=5, package="runtime", parent=cold)
+    made.builds.append(Build(cold, "build", (), (), BuildTarget(), spans=[cold, of_runtime]))
+    assert "1 of 2 go commands took packages from the build cache" in remark(made)
+    made.builds.reverse()  # now the other one had them from what this recording has seen
+    assert remark(made) == ""
+
+
+@pytest.mark.parametrize("failed", [False, True])
+def test_beside_a_finding_it_is_said_where_the_command_ended_well(failed: bool) -> None:
+    made = trace(failed=failed)
+    made.builds[:] = [linked_only(made.spans[0])]
+    told = TerminalReport(width=200).render(made, wrong_compiler(made))
+    assert ("gotrace: packages came from the build cache" in told) is not failed
+
+
+def with_private_cache(made: Trace, *folders: str) -> Trace:
+    """Go commands with these build caches, where --fresh gave the command /tmp/private."""
+    made.facts.append(Fact(ts_ns=S, pid=0, name="fresh_cache", subject="/tmp/private"))
+    made.builds[:] = [linked_only(span(("go", "build"), Role.GO, 500 + n, start=0, end=4)) for n in range(len(folders))]
+    for build, folder in zip(made.builds, folders, strict=True):
+        build.span.exec = msgspec.structs.replace(build.span.exec, env={"GOCACHE": folder})
+    return made
+
+
+@pytest.mark.parametrize(
+    ("folders", "said"),
+    [
+        (["/tmp/private"], "built with an empty build cache of its own (--fresh), which is removed again"),
+        (["/own"], "--fresh had no effect: the command gives go another GOCACHE"),
+        (["/tmp/private", "/o"], "--fresh had no effect on 1 of 2 go commands: the command gives them another GOCACHE"),
+    ],
+)
+def test_a_fresh_cache_is_told_and_whether_it_was_used(folders: list[str], said: str) -> None:
+    made = with_private_cache(trace(failed=False), *folders)
+    assert remark(made) == on_fresh_cache(made) == f"gotrace: {said}"
+    failed = with_private_cache(trace(failed=True), *folders)
+    assert said in TerminalReport(width=200).render(failed, wrong_compiler(failed))
+    assert said not in TerminalReport(width=200, quiet=True).render(failed, wrong_compiler(failed))
 
 
 def test_rules_with_the_same_reason_share_a_line() -> None:

@@ -119,6 +119,17 @@ def test_refused_memory_that_is_not_observed_is_told_by_the_words() -> None:
     assert scene.finding("compiler-killed").confidence < 1.0
 
 
+def test_refused_memory_is_told_in_the_tools_language() -> None:
+    scene = Scene(observes=SEEN_BY_PTRACE)
+    without_memory(scene, words="cc1: Speicher: Kein Hauptspeicher frei\n", calls=0)
+    assert scene.findings() == []
+
+    scene = Scene(observes=SEEN_BY_PTRACE)
+    without_memory(scene, words="cc1: Speicher: Kein Hauptspeicher frei\n", calls=0)
+    scene.story.fact("errno_texts", "de_DE.UTF-8", ENOMEM="Kein Hauptspeicher frei")
+    assert scene.finding("compiler-killed").confidence < 1.0
+
+
 def test_words_do_not_decide_where_refusals_are_observed() -> None:
     scene = Scene()
     without_memory(scene, words="a.c:1:2: error: #error out of memory\n", calls=0)

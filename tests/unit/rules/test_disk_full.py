@@ -6,7 +6,7 @@ from errno import EDQUOT, ENOSPC
 
 import pytest
 
-from tests.unit.rules.scenes import EVERYTHING, Scene, healthy, lines, proof
+from tests.unit.rules.scenes import CC1, EVERYTHING, GCC, Scene, healthy, lines, proof
 from tests.unit.trace.events_for import WORK
 
 SEEN_BY_PTRACE = tuple(facet for facet in EVERYTHING if facet != "all_failures")
@@ -116,6 +116,28 @@ def test_unobserved_writes_are_told_by_the_tools_words() -> None:
 
     assert finding.confidence < 1.0
     assert "was full when link wrote to it" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("Kein Platz mehr frei", "f.c:7:1: schwerwiegender Fehler: Schreibfehler in ./tmp/a.s: Kein Platz mehr frei\n"),
+        ("Plus de place", "as : /tmp/a.o : Plus de place\n"),
+        ("没有空间", "f.c:7:1: 致命错误：写入 ./tmp/a.s 时出错：没有空间\n"),
+    ],
+)
+def test_unobserved_writes_are_told_in_the_tools_language(text: str, line: str) -> None:
+    scene = Scene(observes=SEEN_BY_PTRACE)
+    with scene.cgo("ex/hello") as cgo, scene.run(cgo, GCC, 1) as gcc, scene.run(gcc, CC1, 1) as cc1:
+        scene.story.writes(cc1, line)
+    scene.story.fact("errno_texts", "xy_XY.UTF-8", ENOSPC=text, EDQUOT="-", ENOMEM="-")
+    places(scene, GOTMPDIR=64 << 10)
+
+    finding = scene.finding("disk-full")
+
+    assert finding.confidence < 1.0
+    assert "the temporary folder, /tmp, was full when cc1 wrote to it" in finding.message
+    assert text in proof(finding)
 
 
 def test_unobserved_writes_to_a_cache_that_is_still_full() -> None:

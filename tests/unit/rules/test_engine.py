@@ -236,3 +236,32 @@ def test_a_failure_that_the_command_got_over_is_a_warning(status: int, severity:
     (found,) = diagnose(story.trace(observes=EVERYTHING), [BlamesTheGoCommand]).findings
 
     assert (found.severity, found.message) == (severity, message)
+
+
+@pytest.mark.parametrize(
+    ("shell", "second", "severities"),
+    [
+        ("sh -c 'go build || go build -tags x'", 1, ["warning", "error"]),
+        ("make all", 1, ["error", "error"]),  # make -k goes on with what does not need the first
+        ("sh -c 'go build; go vet; false'", 0, ["error"]),  # the script may have kept the first one's status
+    ],
+)
+def test_a_failure_after_which_a_shell_ran_another_go_command_that_failed_is_a_warning(
+    shell: str, second: int, severities: list[str]
+) -> None:
+    story = Story()
+    with story.process(1, shell, status=1):
+        story.runs(2, "go build .", parent=1, status=1)
+        story.runs(3, "go build -tags x .", parent=1, status=second)
+    trace = story.trace(observes=EVERYTHING)
+
+    class BlamesTheFailed(Finds):
+        def check(self, trace: Trace) -> Iterator[Finding]:
+            for build in (build for build in trace.builds if build.failed):
+                one = finding("finds", build.span.start_ns)
+                one.span = build.span
+                yield one
+
+    found = diagnose(trace, [BlamesTheFailed]).findings
+
+    assert sorted(one.severity.value for one in found) == sorted(severities)

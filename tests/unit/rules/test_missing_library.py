@@ -210,16 +210,23 @@ def test_a_build_for_another_system_gets_no_package_of_the_host() -> None:
     assert "zlib1g-dev" not in finding.fix[0].text
 
 
-def test_what_is_there_is_for_another_machine() -> None:
+@pytest.mark.parametrize(
+    "skipping",
+    [
+        "/usr/bin/ld: skipping incompatible /opt/lib/libfoo.so when searching for -lfoo\n",
+        "/usr/bin/ld : /opt/lib/libfoo.so ignoré car incompatible lors de la recherche de -lfoo\n",
+        "/usr/bin/ld: 互換性のないを /opt/lib/libfoo.so スキップしました (-lfoo を探索している時)\n",
+    ],
+)
+def test_what_is_there_is_for_another_machine(skipping: str) -> None:
     scene = Scene()
-    skipping = "/usr/bin/ld: skipping incompatible /opt/lib/libfoo.so when searching for -lfoo\n"
     cannot_find(scene, "foo", words=(skipping, *CANNOT))
     scene.story.fact("library", "foo", found=[{"path": "/opt/lib/libfoo.so", "kind": "so", "machine": "aarch64"}])
 
     finding = scene.finding("missing-library")
 
     assert "/opt/lib/libfoo.so (aarch64) is for another machine" in finding.message
-    assert "skipping incompatible" in proof(finding)
+    assert "/opt/lib/libfoo.so " in proof(finding)
     assert "for linux/amd64" in finding.fix[0].text
 
 
@@ -239,6 +246,22 @@ def test_a_library_of_another_machine_given_by_its_path() -> None:
     assert f"The library {path} is for another machine" in finding.message
     assert finding.confidence < 1.0
     assert proof(finding).count("file in wrong format") == 1
+
+
+def test_a_library_of_another_machine_given_by_its_path_in_another_language() -> None:
+    scene = Scene()
+    path = "/home/u/hello/lib/libfoo.so"
+    with (
+        scene.link() as link,
+        scene.run(link, f"gcc go.o {path}", 1) as gcc,
+        scene.run(gcc, f"collect2 go.o {path}", 1) as collect2,
+        scene.run(collect2, f"/usr/bin/ld go.o {path}", 1) as ld,
+    ):
+        why = "erreur lors de l'ajout de symboles : fichier dans un mauvais format"
+        scene.story.writes(ld, f"/usr/bin/ld : {path} : {why}\n")
+    scene.story.fact("library", path, found=[{"path": path, "kind": "so", "machine": "aarch64"}])
+
+    assert f"The library {path} is for another machine (aarch64)" in scene.finding("missing-library").message
 
 
 @pytest.mark.parametrize("machine", [None, "x86_64", "aarch64"])

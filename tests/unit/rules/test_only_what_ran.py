@@ -29,6 +29,7 @@ BY_EXECS_ALONE = {
     "musl-linked-by-host-cxx",
     "static-flag-ignored",
     "static-glibc-needs-nss",
+    "two-word-compiler",
 }
 """What can be decided without a failing call (some of them only where tools or programs were asked), and of builds
 that went well."""

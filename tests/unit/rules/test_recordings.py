@@ -59,6 +59,13 @@ FOUND = {
     "noexec-test-folder": "noexec-temporary-folder",
     "compiler-killed": "compiler-killed",
     "vcs-stamping-failed": "vcs-stamping-failed",
+    "c-files-without-cgo": "c-files-without-cgo",
+    "c-file-in-a-go-package": "c-files-without-cgo",
+    "detached-preamble": "detached-preamble",
+    "system-call-of-another-system": "system-call-of-another-system",
+    "two-word-compiler": "two-word-compiler",
+    "static-in-cgo-ldflags": "internal-linker-meets-c",
+    "unwritable-compiler-cache": "unwritable-compiler-cache",
 }
 CLEAN = [
     "wrong-target-compiler.fixed",
@@ -101,6 +108,11 @@ CLEAN = [
     "noexec-temporary-folder.fixed",
     "noexec-test-folder.fixed",
     "vcs-stamping-failed.fixed",
+    "c-files-without-cgo.fixed",
+    "c-file-in-a-go-package.fixed",
+    "detached-preamble.fixed",
+    "system-call-of-another-system.fixed",
+    "static-in-cgo-ldflags.fixed",
     "cgo-turned-off-on-purpose",
     "healthy-cold",
 ]

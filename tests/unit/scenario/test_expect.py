@@ -16,6 +16,9 @@ GCC = Exec(ts_ns=1, pid=1, path="/usr/bin/gcc", argv=("gcc", "-c", "x.c"))
 NO_GCC = SyscallError(ts_ns=2, pid=1, syscall="newfstatat", errno=2, paths=("/opt/bin/gcc",))
 
 
+SOURCE = {"file": "/a.go", "line": 3, "column": 1, "text": "x", "package": "ex/a"}
+
+
 def finding(name: str, message: str = "") -> dict[str, Any]:
     return {"name": name, "message": message}
 
@@ -81,6 +84,12 @@ def test_what_happened_falls_short(expected: Expectation, seen: Seen, said: str)
             Seen(0, None, "", report(finding("a", "y"))),
             "in the message: y",
         ),
+        (
+            Expectation(findings=("a",), source="b.go:3:1: x"),
+            Seen(0, None, "", report(finding("a") | {"source": SOURCE})),
+            "in the line that asked for it: /a.go:3:1: x",
+        ),
+        (Expectation(findings=("a",), source="a"), Seen(0, None, "", report(finding("a"))), "none is named"),
         (Expectation(), Seen(0, None, "", report(lost=({"count": 1},))), "events were lost"),
     ],
 )
@@ -88,6 +97,11 @@ def test_the_diagnosis_falls_short(expected: Expectation, seen: Seen, said: str)
     [why] = shortfalls(expected, seen)
     assert why.startswith(DIAGNOSIS)
     assert said in why
+
+
+def test_the_line_that_asked_for_it() -> None:
+    seen = Seen(0, None, "", report(finding("a") | {"source": SOURCE}))
+    assert list(shortfalls(Expectation(findings=("a",), source=r"/a\.go:3:1: x$"), seen)) == []
 
 
 @pytest.mark.parametrize(

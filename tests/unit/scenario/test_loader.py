@@ -100,7 +100,12 @@ HEALTHY = 'title = "x"\n[reproduce]\n'
         (HEALTHY, "one of `command` and `printed`"),
         (HEALTHY + 'printed = "CC="\n', "nothing was printed yet"),
         (HEALTHY + 'command = ["true"]\nsignal = "KILL"\n', "no signal's name"),
+        (HEALTHY + 'command = ["true"]\nsignal = "SIGFOO"\n', "no signal's name"),
         (HEALTHY + 'command = ["true"]\noutput = ["("]\n', "no regular expression"),
+        (
+            HEALTHY + 'command = ["true"]\nevents = [{ kind = "exek", max = 0, min = 0 }]\n',
+            "no event is of kind 'exek'",
+        ),
         (HEALTHY + 'command = ["true"]\nevents = [{ kind = "exec", path = "[" }]\n', "no regular expression"),
         ('rule = "missing-header"\n' + HEALTHY + 'command = ["true"]\n', "add [[fix]]"),
         (HEALTHY + 'command = ["true"]\n[files]\n"../x" = ""\n', "not below the scenario's folder"),

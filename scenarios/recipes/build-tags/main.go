@@ -1,0 +1,5 @@
+package main
+
+import "tags/store"
+
+func main() { println(store.Open()) }

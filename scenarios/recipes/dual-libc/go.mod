@@ -1,0 +1,3 @@
+module dual
+
+go 1.21

@@ -1,0 +1,5 @@
+//go:build !linux && !darwin
+
+package profiler
+
+func newForSystem() (Profiler, error) { return nil, ErrNone }
