@@ -8,12 +8,16 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 REQUIRE_ALL = os.environ.get("GOTRACE_REQUIRE") == "all"
 """Set by .ci/run: a skip for a missing tool or privilege is then a failure."""
 
 # Set-up puts Go into the virtual environment where the system has none; the system's own comes first.
 os.environ["PATH"] += os.pathsep + str(Path(sys.prefix) / "bin")
+
+settings.register_profile("gotrace", deadline=None)  # how long an example takes says how busy the machine is
+settings.load_profile("gotrace")
 
 
 def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:

@@ -13,14 +13,31 @@ ARM64 = {"GOARCH": "arm64", "CGO_ENABLED": "1"}
 CC_S = "/usr/bin/gcc -I /usr/local/go/src/runtime/cgo -fPIC -pthread -c gcc_arm64.S"
 
 
-def assembler_fails(scene: Scene) -> None:
+HEADING = "gcc_arm64.S: Assembler messages:\n"
+REFUSAL = "gcc_arm64.S:30: Error: no such instruction: `stp x29,x30,[sp,'\n"
+
+
+def assembler_fails(scene: Scene, *words: str) -> None:
     """Go passes no -m option for arm64, so that gcc and cc1 are content and only the assembler stumbles."""
     with scene.run(1, CC_S, 1) as gcc:
         with scene.run(gcc, CC1):
             pass
         with scene.run(gcc, "as -I . --64 -o _x006.o /tmp/cc1.s", 1) as assembler:
-            scene.story.writes(assembler, "gcc_arm64.S: Assembler messages:\n")
-            scene.story.writes(assembler, "gcc_arm64.S:30: Error: no such instruction: `stp x29,x30,[sp,'\n")
+            for line in words or (HEADING, REFUSAL):
+                scene.story.writes(assembler, line)
+
+
+def test_the_refusal_and_not_its_heading_is_shown_in_every_language() -> None:
+    scene = Scene(env=ARM64, tools=ARM64)
+    with scene.cgo("runtime/cgo", 0):
+        pass
+    heading = "gcc_arm64.S: Messages de l'assembleur:\n"
+    assembler_fails(scene, heading, "gcc_arm64.S:30: Erreur: pas de telle instruction: « stp x29,x30,[sp, »\n")
+
+    shown = proof(scene.finding("wrong-target-compiler"))
+
+    assert "pas de telle instruction" in shown
+    assert "Messages" not in shown
 
 
 def test_host_gcc_in_an_arm64_build() -> None:
