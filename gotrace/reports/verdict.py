@@ -113,7 +113,7 @@ def _cached(trace: Trace) -> str:
             f" {_ANEW.format('them')}"
         )
     if len(trace.builds) == 1:
-        return f"gotrace: packages came from the build cache, and no compiler ran for them; {_ANEW.format('all')}"
+        return "gotrace: packages came from the build cache; --fresh compiles all anew"  # one line, for it is common
     which = f"{len(spared)} of {len(trace.builds)} go commands took packages from the build cache"
     return f"gotrace: {which}, and no compiler ran for those; {_ANEW.format('all')}"
 
