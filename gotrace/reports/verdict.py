@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gotrace.events.facets import Facet
+from gotrace.events.model import Lost
 from gotrace.events.tools import Role
 from gotrace.reports.ending import Ending, ending_of, failed_builds, interrupted
 from gotrace.reports.wording import GROUPS, counted, end_of, end_of_span, seconds
@@ -118,14 +119,21 @@ def _cached(trace: Trace) -> str:
     return f"gotrace: {which}, and no compiler ran for those; {_ANEW.format('all')}"
 
 
+def _number(lost: Lost) -> str:
+    if lost.exact:
+        return counted(lost.count, f"{lost.what} event")
+    if lost.what == "unknown" and lost.since_ns:  # all from then on
+        return "an unknown number of events"
+    return f"at most {counted(lost.count, f'{lost.what} event')}"
+
+
 def not_known(trace: Trace, diagnosis: Diagnosis, *, quiet: bool = False) -> Iterator[tuple[str, str]]:
     """What was lost, damaged, not seen or not decided: a label and a sentence each.
 
     `quiet` keeps only what happened to this very recording, not what this capture could never see.
     """
     for lost in trace.lost:
-        bound = "" if lost.exact else "at most "
-        yield "lost", f"{bound}{counted(lost.count, f'{lost.what} event')}: {lost.reason}"
+        yield "lost", f"{_number(lost)}: {lost.reason}"
     if trace.damage:
         yield "damaged", trace.damage
     if quiet and not diagnosis.findings:

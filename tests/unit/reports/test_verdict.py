@@ -207,6 +207,23 @@ def test_a_reason_that_repeats_the_damage_is_cut_short() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("lost", "said"),
+    [
+        (Lost(ts_ns=S, pid=0, what="exec", count=2, reason="r"), "2 exec events: r"),
+        (Lost(ts_ns=S, pid=0, what="exec", count=2, reason="r", exact=False), "at most 2 exec events: r"),
+        (
+            Lost(ts_ns=S, pid=0, what="unknown", count=1, reason="r", exact=False, since_ns=S),
+            "an unknown number of events: r",
+        ),
+    ],
+)
+def test_how_much_was_lost(lost: Lost, said: str) -> None:
+    made = trace(failed=True)
+    made.lost.append(lost)
+    assert ("lost", said) in list(not_known(made, Diagnosis()))
+
+
 def test_what_was_lost_is_not_told_twice() -> None:
     made = trace(failed=True)
     made.lost.append(Lost(ts_ns=S, pid=0, what="unknown", count=1, reason="the tracer was killed", exact=False))
