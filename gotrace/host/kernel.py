@@ -18,8 +18,8 @@ _YAMA = Path("/proc/sys/kernel/yama/ptrace_scope")
 _STATUS = Path("/proc/self/status")
 _PID_NAMESPACE = Path("/proc/self/ns/pid")
 
-_INITIAL_PID_NAMESPACE = 0xEFFFFFFC
-"""PROC_PID_INIT_INO of the kernel's include/linux/proc_ns.h."""
+MACHINES_NAMESPACES = {"pid": 0xEFFFFFFC, "user": 0xEFFFFFFD}
+"""Inode numbers of the namespaces that the machine began with: include/linux/proc_ns.h of the kernel."""
 
 _CAPABILITIES = {"CAP_SYS_ADMIN": 21, "CAP_PERFMON": 38, "CAP_BPF": 39}
 """<linux/capability.h>"""
@@ -30,7 +30,7 @@ _BPF_MAP_CREATE = 0
 _BPF_MAP_TYPE_RINGBUF = 27
 _SMALLEST_RING = 4096
 
-_CAP_SYS_PTRACE = 19
+CAP_NET_ADMIN, CAP_SYS_PTRACE = 12, 19
 
 _YAMA_MODES = {
     "0": "processes of the same user may be traced; gotrace works",
@@ -79,6 +79,11 @@ def capability_mask(status: str, field: str) -> int:
             except ValueError:
                 break
     return 0
+
+
+def holds(status: str, capability: int) -> bool:
+    """Whether a process has a capability (its number in <linux/capability.h>) in effect, by its /proc/PID/status."""
+    return bool(capability_mask(status, "CapEff") >> capability & 1)
 
 
 def effective_capabilities(status: str) -> frozenset[str]:
@@ -187,7 +192,7 @@ def _bcc() -> Check:
 
 def _pid_namespace() -> Check:
     try:
-        inside = _PID_NAMESPACE.stat().st_ino != _INITIAL_PID_NAMESPACE
+        inside = _PID_NAMESPACE.stat().st_ino != MACHINES_NAMESPACES["pid"]
     except OSError:
         return Check("PID namespace", None, "unknown: /proc is not there")
     return Check("PID namespace", True, "an inner one (a container)" if inside else "the machine's own")
@@ -201,7 +206,7 @@ def _ptrace_scope() -> Check:
     if mode == "3":
         remedy = "It holds until the next boot: boot with kernel.yama.ptrace_scope=1 in sysctl.conf."
         return Check("ptrace scope", None, detail, remedy)
-    if mode == "2" and not capability_mask(_read(_STATUS) or "", "CapEff") >> _CAP_SYS_PTRACE & 1:
+    if mode == "2" and not holds(_read(_STATUS) or "", CAP_SYS_PTRACE):
         return Check("ptrace scope", None, detail, "sysctl kernel.yama.ptrace_scope=1")
     return Check("ptrace scope", True if mode in _YAMA_MODES else None, detail)
 

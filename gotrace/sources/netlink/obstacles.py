@@ -8,17 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from gotrace.errors import CaptureError, NotPermittedError
-from gotrace.host.kernel import capability_mask
+from gotrace.host.kernel import CAP_NET_ADMIN, MACHINES_NAMESPACES, holds
 from gotrace.sources.base import Lack
 from gotrace.sources.netlink.connector import Connector
 
 _PATIENCE_S: Final = 1.0
 """The kernel answers before send(2) returns, but on a busy machine many messages may stand before the answer."""
-
-_CAP_NET_ADMIN: Final = 12
-"""<linux/capability.h>"""
-_MACHINES_OWN: Final = {"pid": 0xEFFFFFFC, "user": 0xEFFFFFFD}
-"""Inode numbers of the namespaces the machine began with: include/linux/proc_ns.h of the kernel."""
 
 _NOT_PERMITTED: Final = Lack("no CAP_NET_ADMIN", "run gotrace as root (since Linux 6.6 anybody may)", privilege=True)
 _NOT_BUILT_IN: Final = Lack(
@@ -82,13 +77,13 @@ def _silence() -> Lack:
     if _in_namespace_of_its_own("user"):
         return _USER
     status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
-    if not capability_mask(status, "CapEff") >> _CAP_NET_ADMIN & 1:
+    if not holds(status, CAP_NET_ADMIN):
         return _NOT_PERMITTED
     return _NOT_BUILT_IN
 
 
 def _in_namespace_of_its_own(kind: str) -> bool:
     try:
-        return Path(f"/proc/self/ns/{kind}").stat().st_ino != _MACHINES_OWN[kind]
+        return Path(f"/proc/self/ns/{kind}").stat().st_ino != MACHINES_NAMESPACES[kind]
     except OSError:
         return False

@@ -17,7 +17,7 @@ from functools import partial
 from socket import socket
 from typing import Final
 
-from gotrace.host.kernel import capability_mask
+from gotrace.host.kernel import CAP_SYS_PTRACE, holds
 from gotrace.sources.ptrace.channel import Channel
 from gotrace.sources.ptrace.filter import Filter
 
@@ -25,7 +25,6 @@ _WORD: Final = struct.Struct("<q")
 _PR_SET_NAME, _PR_SET_PTRACER = 15, 0x59616D61
 KEEPER: Final = "ptrace-keeper"
 """Not called like us, lest a pkill(1) that means gotrace ends the tracer, and with it the command."""
-_CAP_SYS_PTRACE: Final = 19
 _FAULTS: Final = {
     signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE, signal.SIGILL, signal.SIGTRAP, signal.SIGSYS, signal.SIGABRT
 }  # fmt: skip
@@ -126,5 +125,4 @@ def _suppresses_privileges() -> bool:
     """
     with open("/proc/self/status", encoding="ascii", errors="replace") as stream:  # noqa: PTH123
         status = stream.read()
-    privileged = capability_mask(status, "CapEff") >> _CAP_SYS_PTRACE & 1
-    return not privileged and "\nNoNewPrivs:\t0\n" in status
+    return not holds(status, CAP_SYS_PTRACE) and "\nNoNewPrivs:\t0\n" in status

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from gotrace.events.text import printable
-from gotrace.host.kernel import capability_mask
+from gotrace.host.kernel import CAP_SYS_PTRACE, holds
 from gotrace.sources.base import Lack
 from gotrace.sources.ptrace import abi
 from gotrace.sources.ptrace.filter import Filter
 from gotrace.sources.ptrace.launch import KEEPER
 
 _PTRACE_INTERRUPT, _PTRACE_CONT = 0x4207, 7
-_CAP_SYS_PTRACE: Final = 19
 _EBPF: Final = "use eBPF (--sudo, or run gotrace as root)"
 _YAMA: Final = Path("/proc/sys/kernel/yama/ptrace_scope")
 _STATUS: Final = Path("/proc/self/status")
@@ -126,7 +125,7 @@ def _status() -> str:
 
 
 def _may_trace_all() -> bool:
-    return bool(capability_mask(_status(), "CapEff") >> _CAP_SYS_PTRACE & 1)
+    return holds(_status(), CAP_SYS_PTRACE)
 
 
 def _own_tracer() -> int:

@@ -66,7 +66,7 @@ def test_silence_has_reasons_too(
 ) -> None:
     monkeypatch.setattr(obstacles, "Connector", FakeConnector.that(answer=None))
     monkeypatch.setattr(obstacles, "_in_namespace_of_its_own", inner.__contains__)
-    monkeypatch.setattr(obstacles, "capability_mask", lambda status, field: capabilities)
+    monkeypatch.setattr(obstacles, "holds", lambda status, capability: bool(capabilities >> capability & 1))
     (lack,) = NetlinkSource().missing()
     assert words in lack.what
     assert lack.remedy
