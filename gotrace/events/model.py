@@ -39,6 +39,10 @@ class Exec(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="
     `env` holds allow-listed variables only. `argv_bytes` is the true length in bytes of an argument vector that
     was cut (0 where even that is not known), or None for a whole one. `suppressed`: a set-user-ID or set-group-ID
     program, or one with file capabilities, that ran without that privilege because it was traced by an ordinary user.
+
+    `path`, `cwd` and all arguments are as the process names them, below its own root folder: `root` is what its mount
+    namespace calls that folder, empty where it is the `/` of gotrace (chroot(2)). `mount_namespace` is the inode number
+    of /proc/PID/ns/mnt where that is another than gotrace's own, else 0 (namespaces(7)).
     """
 
     path: str
@@ -48,6 +52,8 @@ class Exec(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="
     error: int = 0
     argv_bytes: int | None = None
     suppressed: bool = False
+    root: str = ""
+    mount_namespace: int = 0
 
 
 class Exit(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="exit"):
@@ -58,11 +64,29 @@ class Exit(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="
     core: bool = False
 
 
+class Frame(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A place in code: one frame of a stack, the caller of a function, the instruction that failed.
+
+    `ip` is the address in the process (for a caller: the return address). `module` is the path of the file mapped
+    there, `[vdso]`, or empty where nothing is mapped; `address` is the same place as the module's own symbol table
+    numbers it. `symbol` is the function, `distance` the bytes from its start. `origin` says whose code it is: go,
+    libc, ld.so, vdso, c (any other module's or the program's own C), or empty where nothing is mapped.
+    """
+
+    ip: int
+    module: str = ""
+    address: int = 0
+    symbol: str = ""
+    distance: int = 0
+    origin: str = ""
+
+
 class SyscallError(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="syscall_error"):
     """A system call that returned an error: `errno` is positive, `paths` its path arguments in call order.
 
     `syscall` is the name in the table of `abi` (x86_64, i386, x32), or `syscall_NNN` where the table has none.
     `args` are the six raw argument registers, `ip` the instruction after the call. `repeat` counts coalesced calls.
+    `stack` are the frames, the innermost first, where the capture looked for them.
     """
 
     abi: str = "x86_64"
@@ -72,6 +96,80 @@ class SyscallError(Event, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     args: tuple[int, ...] = ()
     ip: int = 0
     repeat: int = 1
+    stack: tuple[Frame, ...] = ()
+
+
+class Library(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="library"):
+    """Code entered a process: `size` bytes of the file `path`, from byte `offset` on, were mapped executable at `base`.
+
+    The program itself, its loader and the vDSO (`[vdso]`) are libraries in this sense too. `device` (as in stat(2)) and
+    `inode` tell files of one path apart; `build_id` is the file's own identity in hexadecimal digits, where it has one.
+    """
+
+    path: str
+    base: int
+    size: int
+    offset: int = 0
+    device: int = 0
+    inode: int = 0
+    build_id: str = ""
+
+
+class Dlopen(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="dlopen"):
+    """A dlopen(3) or dlmopen(3) that returned: `handle` 0 is a failure. `filename` None is the program itself.
+
+    `ts_ns` is the moment of its return, `began_ns` that of its call. `flags` are those of <dlfcn.h>; `namespace` is
+    dlmopen's first argument, None for dlopen.
+    """
+
+    filename: str | None
+    flags: int
+    handle: int
+    began_ns: int = 0
+    namespace: int | None = None
+    caller: Frame | None = None
+
+
+class Dlsym(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="dlsym"):
+    """A dlsym(3) or dlvsym(3) that returned: `address` 0 is a symbol that was not found (or whose value is NULL).
+
+    `handle` is that of a dlopen, or a pseudo-handle: 0 is RTLD_DEFAULT, 2**64 - 1 is RTLD_NEXT. `version` is empty
+    for dlsym.
+    """
+
+    symbol: str
+    handle: int
+    address: int
+    version: str = ""
+    caller: Frame | None = None
+
+
+class Dlerror(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="dlerror"):
+    """A dlerror(3) returned `text`, which tells of the last failure of its thread. None (no failure) is no event."""
+
+    text: str
+    caller: Frame | None = None
+
+
+class Signal(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="signal"):
+    """A signal that ends a program unless it is caught, at the moment of its delivery to thread `tid`.
+
+    `code` is si_code of sigaction(2); `address` si_addr, the fault's; `sender` the process that sent it (code <= 0).
+    `access` is how memory was touched: read, write, execute, or empty. `handled`: the program catches it, as Go does
+    with all of them, and may survive. `ip` and `sp` are the thread's. `instruction` are the bytes there in hexadecimal
+    digits, where they can be read. `stack` are the C frames, then the Go frames that called into C, innermost first.
+    """
+
+    signal: int
+    code: int = 0
+    address: int = 0
+    sender: int = 0
+    access: str = ""
+    handled: bool = False
+    ip: int = 0
+    sp: int = 0
+    instruction: str = ""
+    stack: tuple[Frame, ...] = ()
 
 
 class Output(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="output"):
@@ -114,4 +212,4 @@ class Unknown(msgspec.Struct, frozen=True):
     raw: bytes
 
 
-KnownEvent = Fork | Exec | Exit | SyscallError | Output | Fact | Lost
+KnownEvent = Fork | Exec | Exit | SyscallError | Library | Dlopen | Dlsym | Dlerror | Signal | Output | Fact | Lost

@@ -19,7 +19,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import attrgetter
 
-from gotrace.events.model import Exec, Exit, Fact, Fork, KnownEvent, Lost, Output, SyscallError
+from gotrace.events.model import (
+    Dlerror,
+    Dlopen,
+    Dlsym,
+    Exec,
+    Exit,
+    Fact,
+    Fork,
+    KnownEvent,
+    Library,
+    Lost,
+    Output,
+    Signal,
+    SyscallError,
+)
 from gotrace.events.recording import Header
 from gotrace.events.tools import role_of
 from gotrace.trace import compilers, gobuild, packages, probes, roles
@@ -71,14 +85,28 @@ class _Assembly:
             self._exit(event)
         elif isinstance(event, Output):
             self._output(event)
-        else:
+        elif isinstance(event, Fact | Lost):
             self._about_the_trace(event)
+        else:
+            self._of_a_running_image(event)
 
     def _about_the_trace(self, event: Fact | Lost) -> None:
         if isinstance(event, Fact):
             self._trace.facts.append(event)
         else:
             self._trace.lost.append(event)
+
+    def _of_a_running_image(self, event: Library | Dlopen | Dlsym | Dlerror | Signal) -> None:
+        self._process(event)
+        image = self._image[event.pid]
+        if image is None:
+            return
+        if isinstance(event, Library):
+            image.libraries.append(event)
+        elif isinstance(event, Signal):
+            image.signals.append(event)
+        else:
+            image.linking.append(event)
 
     def _appear(self, pid: int, ts_ns: int, parent: Process | None = None) -> Process:
         """Begin a life of `pid`; without a parent where no fork told of it."""

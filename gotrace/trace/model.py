@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from gotrace.events.facets import Facet
-from gotrace.events.model import Exec, Exit, Fact, Lost, Output, SyscallError
+from gotrace.events.model import Dlerror, Dlopen, Dlsym, Exec, Exit, Fact, Library, Lost, Output, Signal, SyscallError
 from gotrace.events.recording import Header
 from gotrace.events.tools import Role
 from gotrace.trace.factindex import FactIndex
@@ -72,6 +72,11 @@ class Span:
     errors: list[SyscallError] = field(default_factory=list)
     failed_execs: list[Exec] = field(default_factory=list)
     output: list[Output] = field(default_factory=list)
+    libraries: list[Library] = field(default_factory=list)
+    """Code that was mapped, in order; a fork that never exec'd counts as the image that it is a copy of."""
+    linking: list[Dlopen | Dlsym | Dlerror] = field(default_factory=list)
+    """What it asked of the loader at run time, all threads together, in order of the answers."""
+    signals: list[Signal] = field(default_factory=list)
     compiler: Compiler | None = None
     """For role CC and, taken over from its driver, CC1, AS, COLLECT2 and LD."""
     build: Build | None = None

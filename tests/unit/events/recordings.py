@@ -8,7 +8,22 @@ from collections.abc import Sequence
 import msgspec
 import zstandard
 
-from gotrace.events.model import Exec, Exit, Fact, Fork, KnownEvent, Lost, Output, SyscallError
+from gotrace.events.model import (
+    Dlerror,
+    Dlopen,
+    Dlsym,
+    Exec,
+    Exit,
+    Fact,
+    Fork,
+    Frame,
+    KnownEvent,
+    Library,
+    Lost,
+    Output,
+    Signal,
+    SyscallError,
+)
 from gotrace.events.recording import Header
 
 HEADER = Header(version="0.1.0", argv=("go", "build", "."), cwd="/src", source="ebpf", observes=("execs",), boot_id="b")
@@ -22,6 +37,11 @@ EVENTS: list[KnownEvent] = [
     Output(ts_ns=5, pid=11, text="fatal error: ü\n", truncated=True),
     Fact(ts_ns=6, pid=11, name="goenv", subject="/go", data={"values": {"GOOS": "linux"}, "written": [], "pid": 1}),
     Lost(ts_ns=7, pid=0, what="exec", count=3, reason="ring full", since_ns=1, exact=False),
+    Library(ts_ns=8, pid=11, path="/lib/libssl.so.3", base=2**47 - 4096, size=4096, inode=2**63, build_id="00ff"),
+    Dlopen(ts_ns=8, pid=11, filename="libssl.so.3", flags=1, handle=2**47, caller=Frame(ip=7, origin="c")),
+    Dlsym(ts_ns=8, pid=11, symbol="SSL_library_init", handle=2**47, address=0),
+    Dlerror(ts_ns=8, pid=11, text="undefined symbol: SSL_library_init"),
+    Signal(ts_ns=8, pid=11, signal=11, code=1, handled=True, stack=(Frame(ip=0), Frame(ip=9, symbol="main.main"))),
     Exit(ts_ns=8, pid=11, status=1),
     Exit(ts_ns=9, pid=10, signal=11, core=True),
 ]

@@ -61,10 +61,10 @@ def test_undecodable_bytes_of_pythons_own_make_no_error(tmp_path: Path) -> None:
 
 
 def test_events_of_an_unknown_kind_are_kept_as_they_are(tmp_path: Path) -> None:
-    raw = b'{"kind":"dlopen","ts_ns":5,"pid":1,"filename":"libx.so"}'
+    raw = b'{"kind":"telepathy","ts_ns":5,"pid":1,"filename":"libx.so"}'
     found = read_recording(file_of(LINES[0], raw, LINES[1]))
     assert found.events == EVENTS[:2]
-    assert found.unknown == [Unknown(kind="dlopen", raw=raw)]
+    assert found.unknown == [Unknown(kind="telepathy", raw=raw)]
     assert found.damage is None
     write_recording(tmp_path / "x", found.header, [*found.events, *found.unknown])
     assert read_recording(tmp_path / "x").unknown == found.unknown
@@ -162,7 +162,7 @@ def test_a_damaged_frame_is_read_up_to_the_damage() -> None:
 def test_garbage_behind_a_frame_is_told() -> None:
     found = read_recording(io.BytesIO(packed(file_of(*LINES).getvalue()) + b"garbage"))
     assert found.events == EVENTS
-    assert found.damage == "The recording is not whole: its compressed data are damaged after line 10."
+    assert found.damage == f"The recording is not whole: its compressed data are damaged after line {len(EVENTS) + 1}."
 
 
 def test_a_header_with_wrong_types_costs_only_itself() -> None:
