@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from gotrace.capture.masks import mask_event
+from gotrace.capture.words import Words
 from gotrace.events.model import Event, Exec, Exit, Fork, Output
 from gotrace.events.tools import is_tool, role_of
 
@@ -12,24 +13,34 @@ from gotrace.events.tools import is_tool, role_of
 class Live:
     """Follows the process tree by its live events.
 
-    Only the stderr of build tools is kept, not that of the user's own programs: a forked child is what its parent is,
-    until it executes something else.
+    The stderr of build tools is kept, not that of the user's own programs: a forked child is what its parent is, until
+    it executes something else. Of a program's `running` are kept the words of its runtime and its loader.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, running: bool = False) -> None:
         self._is_tool: dict[int, bool] = {}
+        self._words = Words() if running else None
         self.dropped = 0
         """Outputs that were not kept."""
 
     def take(self, events: Iterable[Event]) -> Sequence[Event]:
         """The events to keep, masked."""
-        kept = []
+        kept: list[Event] = []
         for event in events:
-            if isinstance(event, Output) and not self._is_tool.get(event.pid, False):
-                self.dropped += 1
+            if isinstance(event, Output):
+                kept += self._worth_keeping(event)
                 continue
+            if self._words is not None and isinstance(event, Exit):
+                kept += self._words.rest(event.pid)
             self._follow(event)
-            kept.append(mask_event(event))
+            kept.append(event)
+        return [mask_event(event) for event in kept]
+
+    def _worth_keeping(self, event: Output) -> list[Output]:
+        if self._is_tool.get(event.pid, False):
+            return [event]
+        kept = [] if self._words is None else self._words.take(event)
+        self.dropped += not kept
         return kept
 
     def _follow(self, event: Event) -> None:
