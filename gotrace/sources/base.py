@@ -45,6 +45,26 @@ class Target(NamedTuple):
 
     cookie: int
     """A random number below 2**64 that the child hook shows to the source, so that it follows that child only."""
+    running: bool = False
+    """A program's run is followed, not a build: libraries, what is asked of the loader, and signals are seen too."""
+    program: str = ""
+    """Path of the program that a run begins with: its loader and its libc can be looked into before it starts."""
+    stops: bool = True
+    """A process that maps a C library not seen before may be stopped until that was looked into."""
+    pid: int = 0
+    """The process to attach to; 0: a child is launched."""
+
+
+class Moment(Event, frozen=True, kw_only=True, gc=False, tag="moment"):
+    """A thread's registers and its stack, at the Signal event right before: for the capture layer to unwind.
+
+    It may hold anybody's secrets, so it is used up by the capture and never part of a recording.
+    """
+
+    registers: dict[str, int]
+    """By their names in sys/user.h: rip, rsp, rbp, rbx, r8 to r15, rax, rcx, rdx, rsi, rdi."""
+    memory: bytes = b""
+    """From rsp on, as far as it could be read."""
 
 
 class Capture(Protocol):
