@@ -7,13 +7,14 @@ Pure text, the same on every machine and in every locale. Paths are never cut; o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from gotrace.events import running
 from gotrace.events.errno import errno_name, errno_text
 from gotrace.events.model import Event, Exec, Exit, Fact, Fork, Lost, Output, SyscallError
+from gotrace.events.quotes import quote
 from gotrace.events.signals import signal_name
 from gotrace.events.signatures import SIGNATURES
 from gotrace.events.text import to_bytes
@@ -47,10 +48,6 @@ _OPEN_FLAGS = (  # arch/x86 uses include/uapi/asm-generic/fcntl.h; where one fla
 )
 _NEEDS_MODE = 0o100 | 0o20000000  # O_CREAT, and the bit that only O_TMPFILE has
 
-_UNIT = re.compile(r"\\(?:\\|x[0-9a-f]{2})|.", re.DOTALL)
-_TO_QUOTE = re.compile(r'["\x00-\x1f\x7f](?=([0-9])?)')
-_SHORT_ESCAPES = {'"': '\\"', "\n": "\\n", "\t": "\\t", "\r": "\\r", "\v": "\\v", "\f": "\\f"}
-
 
 def render(event: Event, limit: int | None = None) -> str:
     """One line for one event.
@@ -75,24 +72,7 @@ def render(event: Event, limit: int | None = None) -> str:
             about = "" if event.exact else "up to "
             return f"+++ lost {about}{event.count} {event.what} events ({event.reason}) +++"
         case _:
-            return f"/* {type(event).__name__} */"
-
-
-def quote(text: str, limit: int | None = None) -> str:
-    """`text` (printable) as a C string as strace prints it, cut after `limit` characters; an escape counts as one."""
-    cut = ""
-    if limit is not None and len(text) > limit:
-        units = _UNIT.findall(text, 0, 4 * (limit + 1))
-        if len(units) > limit:
-            text, cut = "".join(units[:limit]), "..."
-    return f'"{_TO_QUOTE.sub(_escape, text)}"{cut}'
-
-
-def _escape(found: re.Match[str]) -> str:
-    character = found[0]
-    if character in _SHORT_ESCAPES:
-        return _SHORT_ESCAPES[character]
-    return f"\\{ord(character):03o}" if found[1] else f"\\{ord(character):o}"
+            return running.render(event)
 
 
 def _failure(errno: int) -> str:

@@ -35,6 +35,9 @@ _KINDS = {
     Facet.STDERR_TEXT: frozenset({"output"}),
     Facet.FROM_START: frozenset[str](),
     Facet.PROBED: frozenset({"fact"}),
+    Facet.DL_CALLS: frozenset({"dlopen", "dlsym", "dlerror"}),
+    Facet.LIBRARIES: frozenset({"library"}),
+    Facet.SIGNALS: frozenset({"signal"}),
 }
 """The kinds of events in which a facet is delivered."""
 
@@ -46,6 +49,9 @@ _UNSEEN = {
     Facet.STDERR_TEXT: "what the tools wrote to their stderr",
     Facet.FROM_START: "the start of the command",
     Facet.PROBED: "what the tools say about themselves (go env, go list, compilers' targets)",
+    Facet.DL_CALLS: "calls of dlopen and dlsym",
+    Facet.LIBRARIES: "which libraries were loaded",
+    Facet.SIGNALS: "signals that end a program",
 }
 
 

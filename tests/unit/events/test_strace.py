@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gotrace.events.model import Event, Exec, Exit, Fact, Fork, Lost, Output, SyscallError
-from gotrace.events.strace import quote, render
+from gotrace.events.quotes import quote
+from gotrace.events.strace import render
 from gotrace.events.text import printable
 
 ENOENT = "= -1 ENOENT (No such file or directory)"
