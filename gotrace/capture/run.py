@@ -16,8 +16,11 @@ from typing import NamedTuple
 from msgspec.structs import force_setattr
 
 from gotrace.capture import privileges
+from gotrace.capture.command import locate
 from gotrace.capture.gaps import gaps
 from gotrace.capture.header import new_header
+from gotrace.capture.naming import Naming
+from gotrace.capture.roots import Namespaces
 from gotrace.capture.signals import children_reported
 from gotrace.capture.spool import Spool
 from gotrace.capture.tracee import Status, Tracee
@@ -80,12 +83,16 @@ def record(
     probe: bool = True,
     observer: Observer | None = None,
     notes: Sequence[str] = (),
+    running: bool = False,
+    stops: bool = True,
 ) -> Recorded:
     """Run `argv` under `source` and return what happened, once it has ended.
 
     `become` turns this whole process into that user, for good, as soon as the privileged part of the source is started.
     `env` None is our own environment, `cwd` None our own folder. `probe`: the tools are asked for facts afterwards.
-    `notes` are what else the recording says in `degraded`: why this source was chosen.
+    `notes` are what else the recording says in `degraded`: why this source was chosen. `running`: the command is a
+    program's run, not a build: libraries, what is asked of the loader, and signals are followed too; `stops` says
+    whether a process may be stopped while a C library not seen before is looked into.
 
     Raises:
         CommandError: the command cannot be executed.
@@ -97,10 +104,14 @@ def record(
     _occupy_standard_descriptors()
     if become and argv:
         hidden = privileges.found_only_in_users_path(argv[0])
-    with source.open(target or Target(secrets.randbits(63) + 1), sudo=sudo) as capture:
+    variables = dict(os.environ if env is None else env)
+    if target is None:
+        program = _program(argv, variables, cwd) if running else ""
+        target = Target(secrets.randbits(63) + 1, running=running, program=program, stops=stops)
+    with source.open(target, sudo=sudo) as capture:
         if become:
             privileges.become(become)
-        variables = dict(os.environ if env is None else env)
+            variables = dict(os.environ if env is None else env)
         if become and env is not None:
             variables = privileges.environment(become, env)
         launch = _Launch(argv, variables, cwd, hidden)
@@ -109,7 +120,7 @@ def record(
             header = new_header(argv, launch.folder(), capture)
             header.degraded = (*notes, *header.degraded)
             spool = Spool(header, capture.decoder_info, lambda data: capture.decode(Batch(False, data)))
-            watch = Watch(capture, spool, observer)
+            watch = Watch(capture, spool, observer, Naming() if running else None)
             _release(tracee, spool)
             released, cpu = time.monotonic(), time.process_time()
             status = _wait(tracee, watch)
@@ -118,7 +129,7 @@ def record(
         lost, noise = watch.finish()
         detached = time.monotonic()
         with _without_collecting_garbage():
-            events = spool.read_back(lambda data: capture.decode(Batch(False, data)))
+            events = watch.named(spool.read_back(lambda data: capture.decode(Batch(False, data))))
         lost += spool.lost()
     outcome = Outcome(status.exit, status.signal, ended - released, tracee.pid, _user())
     outliving = [pid for pid in watch.still_running() if pid != tracee.pid]
@@ -132,12 +143,21 @@ def record(
         _number(events)
     read = time.monotonic()
     if probe:
-        _ask_for_facts(header, events, outcome, launch)
+        _ask_for_facts(header, events, outcome, launch, watch.namespaces)
+    watch.namespaces.close()
     spool.discard()
     timings = Timings(
         released - began, ended - released, detached - ended, read - detached, time.monotonic() - read, cpu
     )
     return Recorded(header, events, outcome, timings)
+
+
+def _program(argv: Sequence[str], env: Mapping[str, str], cwd: str | None) -> str:
+    """The file that the command is, absolute; empty where there is none: whoever starts it will say so."""
+    try:
+        return os.path.realpath(os.path.join(cwd or "", locate(argv[0], env, cwd))) if argv else ""  # noqa: PTH118
+    except CommandError:
+        return ""
 
 
 def _occupy_standard_descriptors() -> None:
@@ -197,7 +217,9 @@ def _wait(tracee: Tracee, watch: Watch) -> Status:
     return status
 
 
-def _ask_for_facts(header: Header, events: list[KnownEvent], outcome: Outcome, launch: _Launch) -> None:
+def _ask_for_facts(
+    header: Header, events: list[KnownEvent], outcome: Outcome, launch: _Launch, namespaces: Namespaces
+) -> None:
     """Append what the tools say about themselves. ^C and failures of ours leave it at what is known."""
     from gotrace.capture.facts import gather  # the command need not wait for this import
 
@@ -210,6 +232,7 @@ def _ask_for_facts(header: Header, events: list[KnownEvent], outcome: Outcome, l
                 env=launch.env,
                 cwd=launch.folder(),
                 now_ns=time.monotonic_ns,
+                namespaces=namespaces,
             )
     except (KeyboardInterrupt, Exception) as error:
         why = "interrupted" if isinstance(error, KeyboardInterrupt) else f"{type(error).__name__}: {error}"

@@ -8,9 +8,11 @@ from typing import Protocol
 
 from gotrace.capture.live import Live
 from gotrace.capture.masks import mask_event
+from gotrace.capture.naming import Naming
 from gotrace.capture.procstat import state
+from gotrace.capture.roots import Namespaces
 from gotrace.capture.spool import Spool
-from gotrace.events.model import Event, Lost
+from gotrace.events.model import Event, KnownEvent, Lost
 from gotrace.sources.base import Batch, Capture
 
 
@@ -37,11 +39,15 @@ class Observer(Protocol):
 class Watch:
     """One capture being emptied."""
 
-    def __init__(self, capture: Capture, spool: Spool, observer: Observer | None) -> None:
+    def __init__(self, capture: Capture, spool: Spool, observer: Observer | None, names: Naming | None = None) -> None:
+        """`names` says whose code is at an address; given where a program's run is watched."""
         self._capture = capture
         self._spool = spool
         self._observer = observer
-        self._live = Live()
+        self._names = names
+        self._live = Live(running=names is not None)
+        self.namespaces = Namespaces()
+        """Those in which build tools ran, kept for what is asked afterwards; whoever watches closes them."""
         self._failure: Lost | None = None
 
     def tick(self) -> None:
@@ -70,6 +76,10 @@ class Watch:
             self._fail(error)
         return [*lost, *([self._failure] if self._failure else [])], noise
 
+    def named(self, events: list[KnownEvent]) -> list[KnownEvent]:
+        """All events of the capture, with the places in code that failing calls came from."""
+        return events if self._names is None else self._names.failing_calls(events)
+
     @property
     def dropped(self) -> int:
         """Events that were seen and not kept, because no build tool wrote them."""
@@ -89,7 +99,9 @@ class Watch:
                 self._spool.raw(batch.data)
 
     def _take(self, batch: Batch) -> None:
-        events = self._live.take(self._capture.decode(batch))
+        decoded = self._capture.decode(batch)
+        events = self._live.take(decoded if self._names is None else self._names.live(decoded))
+        self.namespaces.see(events)
         self._spool.events(events)
         if self._observer and events:
             self._observer.live(events)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gotrace.cli import build, completion, doctor, explain, report, rules, scenario, streams
+from gotrace.cli import build, completion, doctor, explain, report, rules, run, scenario, streams
 from gotrace.cli.failures import exit_code_of, explain_failure
 
 app = typer.Typer(
@@ -15,6 +15,7 @@ app = typer.Typer(
     help="Say why a cgo build or a Go binary fails: what broke, the evidence, and the fix that works.",
     epilog="\b\nExamples:\n"
     "  gotrace build -- go build ./...          watch a build, then say what broke\n"
+    "  gotrace run -- ./app                     watch a program: libraries, dlopen, failing calls, crashes\n"
     "  gotrace doctor                           what this machine can do\n"
     "  gotrace explain wrong-target-compiler    what a finding means",
     add_completion=False,
@@ -22,7 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (build, report, doctor, explain, rules, scenario, completion):
+for command in (build, run, report, doctor, explain, rules, scenario, completion):
     command.register(app)
 
 

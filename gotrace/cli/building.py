@@ -1,4 +1,4 @@
-"""The course of `gotrace build`: check, run and watch the command, tell, and end as the command ended."""
+"""The course of `gotrace build` and `gotrace run`: check, run and watch the command, tell, and end as it ended."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _COUNTS_FOR = {FailOn.NONE: frozenset[str](), FailOn.WARNING: {"warning", "error
 
 @dataclass(slots=True)
 class Building:
-    """One `gotrace build` as asked for; see `gotrace build --help`."""
+    """One `gotrace build` or `gotrace run` as asked for; see their --help."""
 
     command: tuple[str, ...]
     backend: str
@@ -42,6 +42,10 @@ class Building:
     fail_on: FailOn
     fresh: bool = False
     timings: bool = False
+    running: bool = False
+    """The command is a program's run, not a build: libraries, dlopen and dlsym, and signals are watched too."""
+    stops: bool = True
+    """A process may be stopped while a C library not seen before is looked into."""
     _removed: list[str] = field(default_factory=list)
     """Variables that sudo took from the command's environment."""
 
@@ -90,7 +94,15 @@ class Building:
         env = None if cache is None else fresh.with_cache(os.environ, cache)
         with progress(quiet=self.quiet) or nullcontext() as line:
             recorded = record_by(
-                self.backend, self.command, sudo=self.sudo, become=who, probe=self.probe, observer=line, env=env
+                self.backend,
+                self.command,
+                sudo=self.sudo,
+                become=who,
+                probe=self.probe,
+                observer=line,
+                env=env,
+                running=self.running,
+                stops=self.stops,
             )
         if cache is not None:
             fresh.note(recorded.events, cache)
@@ -128,7 +140,10 @@ class Building:
         if not self._removed or (self.quiet and not diagnosis.findings):
             return ""
         names = ", ".join(self._removed)
-        return f"gotrace: sudo removed or replaced {names}; `gotrace build --sudo` without sudo in front keeps them\n"
+        command = "run" if self.running else "build"
+        return (
+            f"gotrace: sudo removed or replaced {names}; `gotrace {command} --sudo` without sudo in front keeps them\n"
+        )
 
 
 def _attempt(write: Callable[[], None]) -> int:

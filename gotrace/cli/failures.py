@@ -18,12 +18,12 @@ _ClickError: type[Exception] = typer.BadParameter.__mro__[2]
 
 
 def exit_code_of(error: Exception, arguments: list[str]) -> int:
-    """2, or what `gotrace build` gives: 126 and 127 for the command, 125 for all else. A broken pipe is no failure."""
+    """2, or what build and run give: 126 and 127 for the command, 125 for all else. A broken pipe is no failure."""
     if isinstance(error, ReaderGoneError):
         return 128 + 13
     if isinstance(error, CommandError):
         return error.exit_code
-    if arguments[:1] == ["build"]:
+    if arguments[:1] in (["build"], ["run"]):
         return BUILD_FAILED
     return error.exit_code if isinstance(error, GotraceError) else 2
 

@@ -87,3 +87,11 @@ NoProbe = Annotated[
     bool,
     typer.Option("--no-probe", envvar="GOTRACE_NO_PROBE", help="Do not ask go and the compilers about themselves."),
 ]
+NoStops = Annotated[
+    bool,
+    typer.Option(
+        "--no-stops",
+        envvar="GOTRACE_NO_STOPS",
+        help="Never stop a process to look into a C library not seen before; its first calls of dlopen may be missed.",
+    ),
+]
