@@ -119,6 +119,7 @@ def record(
             capture.attach()
             header = new_header(argv, launch.folder(), capture)
             header.degraded = (*notes, *header.degraded)
+            header.running = running
             spool = Spool(header, capture.decoder_info, lambda data: capture.decode(Batch(False, data)))
             watch = Watch(capture, spool, observer, Naming() if running else None)
             _release(tracee, spool)

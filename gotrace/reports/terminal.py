@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rich.text import Text
 
+from gotrace.reports.crash_card import draw_crash
 from gotrace.reports.ending import ending_of, failed_builds
 from gotrace.reports.escape import safe_block, safe_line
 from gotrace.reports.failed import first_error, image_at, step, unexplained_steps
@@ -12,6 +13,7 @@ from gotrace.reports.tree import draw_tree
 from gotrace.reports.verdict import beside_findings, not_known, remark, verdict
 from gotrace.reports.wording import cut, end_of_span, named, pasteable, place_of, program_of, shortened
 from gotrace.rules.finding import Diagnosis, Evidence, Finding, Severity, Source
+from gotrace.trace.crash import crashes
 from gotrace.trace.model import Span, Trace
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold blue"}
@@ -60,6 +62,10 @@ class TerminalReport:
             page.paragraph(remark(trace), hang=2)
         else:
             page.blank()
+        told = [finding.span for finding in diagnosis.findings]
+        for crash in crashes(trace):
+            if crash.span not in told:
+                draw_crash(page, crash)
         failed = unexplained_steps(trace, diagnosis)
         _unexplained(page, failed)
         return failed
@@ -89,6 +95,9 @@ def _root_cause(page: Page, trace: Trace, finding: Finding) -> None:
     if finding.span is not None:
         _seen_by(page, finding.span)
     _evidence(page, trace, finding.evidence)
+    for crash in crashes(trace):
+        if crash.span is finding.span:
+            draw_crash(page, crash)
     _fixes(page, finding)
     for consequence in finding.consequences:
         _consequence(page, consequence)
