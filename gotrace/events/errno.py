@@ -159,3 +159,8 @@ def errno_name(number: int) -> str:
 def errno_text(number: int) -> str:
     """`No such file or directory` for 2; `Unknown error NNN` where the table has none."""
     return ERRORS[number][1] if number in ERRORS else f"Unknown error {number}"
+
+
+def errno_numbers(*names: str) -> frozenset[int]:
+    """The numbers of these errors on Linux, whatever the machine that reads the recording."""
+    return frozenset(number for number, (name, _) in ERRORS.items() if name in names)

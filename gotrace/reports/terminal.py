@@ -8,6 +8,7 @@ from gotrace.reports.crash_card import draw_crash
 from gotrace.reports.ending import ending_of, failed_builds
 from gotrace.reports.escape import safe_block, safe_line
 from gotrace.reports.failed import first_error, image_at, step, unexplained_steps
+from gotrace.reports.failing_calls import draw_failing_calls
 from gotrace.reports.page import USUAL, Page
 from gotrace.reports.tree import draw_tree
 from gotrace.reports.verdict import beside_findings, not_known, remark, verdict
@@ -66,6 +67,9 @@ class TerminalReport:
         for crash in crashes(trace):
             if crash.span not in told:
                 draw_crash(page, crash)
+        if trace.header.running and ending_of(trace).failed and not diagnosis.findings:
+            page.blank()
+            draw_failing_calls(page, trace)
         failed = unexplained_steps(trace, diagnosis)
         _unexplained(page, failed)
         return failed
