@@ -47,13 +47,13 @@ def _count_into(path: Path) -> None:
     """All processes that come of this one, and so the tracer, count into the file."""
     with path.open("r+b") as stream:
         numbers = memoryview(mmap.mmap(stream.fileno(), _NUMBERS.size)).cast("Q")
-    look = PythonStops._look
+    look = PythonStops.look_at
 
     def counting(self: PythonStops, tid: int, status: int) -> Stop | None:
         numbers[kind_of(status)] += 1
         return look(self, tid, status)
 
-    PythonStops._look = counting  # type: ignore[method-assign]
+    PythonStops.look_at = counting  # type: ignore[method-assign]
 
 
 def main(arguments: list[str]) -> None:

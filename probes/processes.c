@@ -3,8 +3,8 @@
  * Forks, successful execs and exits of followed processes.
  *
  * Sees: a new process (not a new thread) of a followed one, which is followed from then on; the argument block, the
- * environment block (32 KB of each; the true lengths are told) and the working directory of an exec; the exit of a
- * process's last thread with the wait status its parent gets.
+ * environment block (32 KB of each; the true lengths are told), the working directory, the root folder and the mount
+ * namespace of an exec; the exit of a process's last thread with the wait status its parent gets.
  * Caveats: argv is what the kernel keeps for /proc/PID/cmdline right after the exec, before the program could change
  * it. Non-leader execs and leaders that exit early are handled by keying on the thread group.
  * Overhead: measured in docs/performance.md; 2 to 5 microseconds an exec, 1 to 3 a fork or an exit, and a hash look-up
@@ -55,17 +55,12 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx) {
     return 0;
 }
 
-/* Names from the working directory up to the root, each with its NUL, innermost first; across mounts. */
-static inline void emit_cwd(struct text_scratch *scratch, struct tracked *who, char *task) {
-    char *fs = 0, *root = 0;
-    FILL(&scratch->record, who, KIND_TEXT);
-    scratch->record.part = PART_CWD;
+/*
+ * Names from scratch->dentry of scratch->mount up to the folder `root`, each with its NUL, innermost first, across
+ * mounts, into the text from byte scratch->used on. No root: up to that of the mount namespace.
+ */
+static inline void read_names(struct text_scratch *scratch, char *root) {
     scratch->record.flags = FLAG_TRUNCATED;
-    scratch->used = 0;
-    READ(fs, task + OFFSET_task_struct_fs);
-    READ(scratch->mount, fs + OFFSET_fs_struct_pwd + OFFSET_path_mnt);
-    READ(scratch->dentry, fs + OFFSET_fs_struct_pwd + OFFSET_path_dentry);
-    READ(root, fs + OFFSET_fs_struct_root + OFFSET_path_dentry);
     for (int i = 0; i < 64; i++) {
         char *dentry = scratch->dentry, *mount = scratch->mount, *parent = 0, *mount_root = 0, *name = 0;
         u32 used = scratch->used;
@@ -87,11 +82,42 @@ static inline void emit_cwd(struct text_scratch *scratch, struct tracked *who, c
         scratch->used = used + length;
         scratch->dentry = parent;
     }
+}
+
+static inline void emit_folder(struct text_scratch *scratch, struct tracked *who, u16 part, char *root) {
+    FILL(&scratch->record, who, KIND_TEXT);
+    scratch->record.part = part;
+    scratch->used = 0;
+    read_names(scratch, root);
     u32 used = scratch->used;
+    if (part == PART_ROOT && used == 0) return; /* as good as always */
     scratch->record.bytes = used;
     asm volatile("" : "+r"(used));
     used &= TEXT_CHUNK - 1;
     if (live.ringbuf_output(scratch, TEXT_HEADER + used, BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_TEXT);
+}
+
+/* Where it works, as it names that itself, and what its root folder is called from outside. */
+static inline void emit_folders(struct text_scratch *scratch, struct tracked *who, char *task) {
+    char *fs = 0, *root = 0;
+    READ(fs, task + OFFSET_task_struct_fs);
+    READ(root, fs + OFFSET_fs_struct_root + OFFSET_path_dentry);
+    READ(scratch->mount, fs + OFFSET_fs_struct_pwd + OFFSET_path_mnt);
+    READ(scratch->dentry, fs + OFFSET_fs_struct_pwd + OFFSET_path_dentry);
+    emit_folder(scratch, who, PART_CWD, root);
+    READ(scratch->mount, fs + OFFSET_fs_struct_root + OFFSET_path_mnt);
+    scratch->dentry = root;
+    emit_folder(scratch, who, PART_ROOT, 0);
+}
+
+/* The inode number of its mount namespace, as `stat -L /proc/PID/ns/mnt` has it. */
+static inline u32 mount_namespace(char *task) {
+    char *proxy = 0, *namespace = 0;
+    u32 number = 0;
+    READ(proxy, task + OFFSET_task_struct_nsproxy);
+    READ(namespace, proxy + OFFSET_nsproxy_mnt_ns);
+    READ(number, namespace + OFFSET_mnt_namespace_ns + OFFSET_ns_common_inum);
+    return number;
 }
 
 int on_exec(struct bpf_raw_tracepoint_args *ctx) {
@@ -119,12 +145,13 @@ int on_exec(struct bpf_raw_tracepoint_args *ctx) {
     }
     emit_text(scratch, who, PART_ARGV, bounds[0], bounds[1] - bounds[0]);
     emit_text(scratch, who, PART_ENV, bounds[2], bounds[3] - bounds[2]);
-    emit_cwd(scratch, who, task);
+    emit_folders(scratch, who, task);
 
     struct exec_record record = {};
     FILL(&record, who, KIND_EXEC);
     record.argv_bytes = bounds[1] - bounds[0];
     record.env_bytes = bounds[3] - bounds[2];
+    record.mount_ns = mount_namespace(task);
     if (live.ringbuf_output(&record, sizeof(record), BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_EXEC);
     return 0;
 }

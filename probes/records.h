@@ -14,6 +14,9 @@
 #define KIND_EXIT 3
 #define KIND_TEXT 4
 #define KIND_FAILURE 5
+#define KIND_LIBRARY 6
+#define KIND_DL_CALL 7
+#define KIND_SIGNAL 8
 
 /* Which text a KIND_TEXT record carries; those of one exec precede its KIND_EXEC record, of the same process. */
 #define PART_ARGV 1
@@ -22,8 +25,10 @@
 #define PART_PATH 4
 #define PART_STDERR 5
 #define PART_FAILED_ARGV 6
+#define PART_ROOT 7
 
 #define FLAG_TRUNCATED 1
+#define FLAG_STOPPED 2
 
 #define ABI_X86_64 0
 #define ABI_I386 1
@@ -42,6 +47,9 @@
 #define COUNTER_LOST_TEXT 7
 #define COUNTER_TERMINAL_WRITES 8
 #define COUNTER_INTERRUPTED 9
+#define COUNTER_LOST_LIBRARY 10
+#define COUNTER_LOST_DL_CALL 11
+#define COUNTER_LOST_SIGNAL 12
 #define COUNTER_NOISE 64
 
 #define TEXT_CHUNK 4096
@@ -49,12 +57,13 @@
 #define STDERR_CHUNKS 24 /* of one call, over all its pieces */
 #define STDERR_LIMIT 65536
 #define PATH_LIMIT 2048
+#define FAILURE_FRAMES 12 /* of the stack of a failing call, where a program's run is followed */
 
 /* `pid` and `tid` as gotrace's own PID namespace numbers them, `ns_pid` as the process's innermost one does. */
 #define RECORD_HEADER u64 ts_ns; u32 pid; u32 tid; u32 ns_pid; u16 kind; u16 part
 
 struct fork_record { RECORD_HEADER; u32 child_pid; u32 child_ns_pid; };
-struct exec_record { RECORD_HEADER; u64 argv_bytes; u64 env_bytes; };
+struct exec_record { RECORD_HEADER; u64 argv_bytes; u64 env_bytes; u32 mount_ns; u32 unused; };
 struct exit_record { RECORD_HEADER; u32 code; u32 unused; };
 struct text_record { RECORD_HEADER; u32 bytes; u32 flags; char text[TEXT_CHUNK]; };
 struct failure_record {
@@ -67,6 +76,10 @@ struct failure_record {
     u16 path1_bytes; /* with the final NUL; 0: no such argument, or not readable */
     u16 path2_bytes;
     u32 flags;
+#ifdef RUNNING
+    u64 frames; /* how many of them are there */
+    u64 stack[FAILURE_FRAMES];
+#endif
     char text[2 * PATH_LIMIT];
 };
 #define TEXT_HEADER __builtin_offsetof(struct text_record, text)
@@ -76,7 +89,7 @@ struct failure_record {
 struct tracked { u32 pid; u32 ns_pid; u32 output_bytes; u32 unused; };
 /* One system call: positions (from 1) of its path arguments, and the errno values that are counted, not streamed. */
 struct syscall_info { u8 path1; u8 path2; u16 noise_slot; u16 noise[4]; };
-struct config { u64 cookie; u32 view_level; u32 unused; };
+struct config { u64 cookie; u32 view_level; u32 stops; };
 /*
  * Room to put a text together. `spill`: the verifier bounds a copy's length and its start separately. The cursors live
  * here and not in registers because the verifier knows nothing of values in a map: each turn of a loop then looks like

@@ -8,7 +8,7 @@
  * Caveats: errno values that a table calls noise are counted, not streamed; calls that a signal interrupted and the
  * kernel may restart (512..530) are counted as interrupted; another thread may have changed a path since the call.
  * Overhead: about 90 ns for each successful call of any process on the machine while attached, 0.5 microseconds for a
- * failing one of a followed process (docs/performance.md).
+ * failing one of a followed process (docs/performance.md); 0.8 more for its stack, where a program's run is followed.
  */
 #define REGISTRATION 0x676f7472 /* "gotr" */
 
@@ -73,7 +73,7 @@ static inline u32 read_path(struct failure_record *record, u32 at, u32 position)
     return length;
 }
 
-static inline void on_failure(struct tracked *who, char *registers, s64 result) {
+static inline void on_failure(void *ctx, struct tracked *who, char *registers, s64 result) {
     struct pt_regs regs = {};
     u32 zero = 0, status = 0, abi = ABI_X86_64, error = -result;
     READ(regs, registers);
@@ -103,6 +103,10 @@ static inline void on_failure(struct tracked *who, char *registers, s64 result) 
     record->abi = abi;
     record->flags = 0;
     record->ip = regs.ip;
+#ifdef RUNNING
+    s64 stack_bytes = bpf_get_stack(ctx, record->stack, sizeof(record->stack), BPF_F_USER_STACK);
+    record->frames = stack_bytes > 0 ? stack_bytes / 8 : 0;
+#endif
     if (abi == ABI_I386) {
         record->args[0] = (u32)regs.bx; record->args[1] = (u32)regs.cx; record->args[2] = (u32)regs.dx;
         record->args[3] = (u32)regs.si; record->args[4] = (u32)regs.di; record->args[5] = (u32)regs.bp;
@@ -139,11 +143,14 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx) {
         return 0;
     }
     if (result < 0) {
-        if (result >= -4095) on_failure(who, (char *)regs, result);
+        if (result >= -4095) on_failure(ctx, who, (char *)regs, result);
         return 0;
     }
     u64 nr = 0;
     READ(nr, &regs->orig_ax);
     if (nr == 1 || nr == 18 || nr == 20 || nr == 4 || nr == 146 || nr == 181) on_write(who, regs, nr, result);
+#ifdef RUNNING
+    if (nr == 9 || nr == 192) on_mmap(ctx, who, regs, nr, result);
+#endif
     return 0;
 }

@@ -166,6 +166,16 @@ install_gotrace() {
     printf '%s' "$wanted" >"$stamp"
 }
 
+# --- Zig ------------------------------------------------------------------------------------------------------------
+
+install_zig() { # the package ziglang of the development tools holds it; its own launcher is a Python script
+    PATH=$PATH:$PWD/$VENV/bin command -v zig >/dev/null && return
+    local zig
+    zig=$("$VENV/bin/python" -c 'import ziglang, pathlib; print(pathlib.Path(ziglang.__file__).parent / "zig")')
+    ln -sf "$zig" "$VENV/bin/zig"
+    "$VENV/bin/zig" version >/dev/null || fail "step 'Zig': $zig does not run"
+}
+
 # --- Go -------------------------------------------------------------------------------------------------------------
 
 install_go() {
@@ -184,6 +194,7 @@ install_packages "${1:-}"
 install_languages
 make_venv
 install_gotrace
+install_zig
 install_go
 go=$(PATH=$PATH:$PWD/$VENV/bin command -v go)
 say "ready: $VENV/bin/gotrace, $("$VENV/bin/python" --version), $("$go" version | cut -d ' ' -f 3) ($go)"

@@ -1,23 +1,132 @@
-"""Whose code is at an address: names the frames of a running program's events, from its history of mappings.
-
-The interface that gotrace.capture.watch uses is `Naming.live` and `Naming.failing_calls`.
-"""
+"""Whose code is at an address: names the frames of a running program's events, from its history of mappings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final, NamedTuple
 
-from gotrace.events.model import Event, KnownEvent
+from msgspec.structs import force_setattr, replace
+
+from gotrace.capture.mappings import Mapping, Mappings
+from gotrace.capture.modules import Module, Modules
+from gotrace.capture.unwinding import Step, unwind
+from gotrace.elf.functions import Function
+from gotrace.events.model import Dlerror, Dlopen, Dlsym, Event, Frame, KnownEvent, Library, Signal, SyscallError
 from gotrace.sources.base import Moment
+
+_TRAMPOLINE: Final = "__restore_rt"
+"""To where signal handlers return: its name in all C libraries, whose symbol tables seldom have it."""
+
+
+class Place(NamedTuple):
+    """A place in the code of a process: `address` is what the module's own tables call it, 0 where nothing tells."""
+
+    mapping: Mapping
+    module: Module
+    address: int
+
+    @property
+    def function(self) -> Function | None:
+        """The function that it is in."""
+        return self.module.function_at(self.address) if self.address else None
+
+    @property
+    def is_go(self) -> bool:
+        """It is Go code, which no C compiler's tables tell of."""
+        return self.module.origin(self.function) == "go"
 
 
 class Naming:
     """Follows the mappings of each process, and names the frames of events."""
 
+    def __init__(self) -> None:
+        self._mappings = Mappings()
+        self._modules = Modules()
+        self._frames: dict[tuple[Mapping, Step], Frame] = {}
+
     def live(self, events: Sequence[Event]) -> list[Event]:
-        """Live events of one batch, in order: callers named, signals with their whole stack, Moments used up."""
-        return [event for event in events if not isinstance(event, Moment)]
+        """Live events of one batch, in order: files by their build ids, callers named, signals with their whole stack.
+
+        Moments are used up.
+        """
+        named: list[Event] = []
+        for number, event in enumerate(events):
+            self._mappings.see(event)
+            if isinstance(event, Moment):
+                continue
+            if isinstance(event, Library):
+                named.append(self._library(event))
+            elif isinstance(event, Signal):
+                following = events[number + 1] if number + 1 < len(events) else None
+                named.append(self._signal(event, following))
+            else:
+                named.append(self._with_caller(event))
+        return named
 
     def failing_calls(self, events: list[KnownEvent]) -> list[KnownEvent]:
         """All events of a capture that has ended, the stacks of failing calls named."""
+        stacks: dict[tuple[tuple[int, ...], ...], tuple[Frame, ...]] = {}
+        for event in events:
+            if isinstance(event, SyscallError) and event.ip:
+                key = self._mappings.state(event.pid, event.ts_ns), (event.ip, *(frame.ip for frame in event.stack))
+                if key not in stacks:
+                    stacks[key] = self._stack_of_call(event)
+                force_setattr(event, "stack", stacks[key])  # nobody has seen it yet
         return events
+
+    def place(self, pid: int, when_ns: int, ip: int) -> Place | None:
+        """What is at an address of a process; None where nothing was mapped."""
+        mapping = self._mappings.at(pid, when_ns, ip)
+        if mapping is None:
+            return None
+        module = self._modules.of(mapping, pid)
+        return Place(mapping, module, module.address_of(mapping, ip) or 0)
+
+    def frame(self, pid: int, when_ns: int, step: Step) -> Frame:
+        """The frame of one step of a stack."""
+        mapping = self._mappings.at(pid, when_ns, step.place)
+        if mapping is None:
+            return Frame(step.ip)
+        key = (mapping, step)
+        if key not in self._frames:
+            self._frames[key] = self._named(mapping, pid, step)
+        return self._frames[key]
+
+    def _named(self, mapping: Mapping, pid: int, step: Step) -> Frame:
+        module = self._modules.of(mapping, pid)
+        address = module.address_of(mapping, step.place)
+        if address is None:
+            return Frame(step.ip, mapping.path, origin=module.origin(None))
+        function = module.function_at(address)
+        if not step.returning and module.ends_signal(address) and (function is None or function.start != address):
+            return Frame(step.ip, mapping.path, address, _TRAMPOLINE, origin=module.origin(function))
+        address += step.ip - step.place
+        if function is None:
+            return Frame(step.ip, mapping.path, address, origin=module.origin(None))
+        distance = address - function.start
+        return Frame(step.ip, mapping.path, address, function.name, distance, module.origin(function))
+
+    def _library(self, event: Library) -> Library:
+        module = self._modules.of(Mapping(0, 0, 0, 0, event.path, event.device, event.inode), event.pid)
+        return event if event.build_id or not module.build_id else replace(event, build_id=module.build_id)
+
+    def _with_caller(self, event: Event) -> Event:
+        if isinstance(event, Dlopen | Dlsym | Dlerror) and event.caller is not None:
+            caller = self.frame(event.pid, event.ts_ns, Step(event.caller.ip, returning=True))
+            return replace(event, caller=caller)
+        return event
+
+    def _signal(self, event: Signal, following: Event | None) -> Signal:
+        chain = [frame.ip for frame in event.stack]
+        moment = following if isinstance(following, Moment) and following.tid == event.tid else None
+        registers = moment.registers if moment else {"rip": event.ip}
+        memory = moment.memory if moment else b""
+        steps = unwind(registers, memory, chain, lambda ip: self.place(event.pid, event.ts_ns, ip))
+        return replace(event, stack=tuple(self.frame(event.pid, event.ts_ns, step) for step in steps))
+
+    def _stack_of_call(self, event: SyscallError) -> tuple[Frame, ...]:
+        chain = [frame.ip for frame in event.stack]
+        _, *callers = unwind({"rip": event.ip}, b"", chain, lambda ip: self.place(event.pid, event.ts_ns, ip))
+        # The instruction after the system call stands for the call.
+        steps = [Step(event.ip, returning=True), *callers]
+        return tuple(self.frame(event.pid, event.ts_ns, step) for step in steps)

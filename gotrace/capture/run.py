@@ -11,7 +11,7 @@ import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import force_setattr
 
@@ -19,7 +19,6 @@ from gotrace.capture import privileges
 from gotrace.capture.command import locate
 from gotrace.capture.gaps import gaps
 from gotrace.capture.header import new_header
-from gotrace.capture.naming import Naming
 from gotrace.capture.roots import Namespaces
 from gotrace.capture.signals import children_reported
 from gotrace.capture.spool import Spool
@@ -30,6 +29,9 @@ from gotrace.events.facets import Facet
 from gotrace.events.model import Event, Fact, KnownEvent
 from gotrace.events.recording import Header
 from gotrace.sources.base import Batch, Capture, Source, Target
+
+if TYPE_CHECKING:
+    from gotrace.capture.naming import Naming
 
 __all__ = ["Observer", "Outcome", "Recorded", "Timings", "record"]
 
@@ -121,7 +123,7 @@ def record(
             header.degraded = (*notes, *header.degraded)
             header.running = running
             spool = Spool(header, capture.decoder_info, lambda data: capture.decode(Batch(False, data)))
-            watch = Watch(capture, spool, observer, Naming() if running else None)
+            watch = Watch(capture, spool, observer, _naming() if running else None)
             _release(tracee, spool)
             released, cpu = time.monotonic(), time.process_time()
             status = _wait(tracee, watch)
@@ -141,6 +143,7 @@ def record(
         events.sort(key=attrgetter("ts_ns"))
         events.append(Fact(ts_ns=ended_ns, pid=tracee.pid, name="command", data=_command(outcome)))
         events.append(Fact(ts_ns=ended_ns, pid=tracee.pid, name="counts", data=counts))
+        events += watch.confinements.facts(events, ended_ns) if watch.confinements is not None else ()
         _number(events)
     read = time.monotonic()
     if probe:
@@ -151,6 +154,12 @@ def record(
         released - began, ended - released, detached - ended, read - detached, time.monotonic() - read, cpu
     )
     return Recorded(header, events, outcome, timings)
+
+
+def _naming() -> Naming:
+    from gotrace.capture.naming import Naming  # builds need none of it
+
+    return Naming()
 
 
 def _program(argv: Sequence[str], env: Mapping[str, str], cwd: str | None) -> str:

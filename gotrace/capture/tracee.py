@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import resource
 import select
@@ -25,6 +26,7 @@ _REFUSED = struct.Struct("<BI")
 _CHDIR, _HOOK, _EXEC = range(3)
 _NEVER_RAN = 125
 _PATIENCE_MS = 20
+_OVER = (os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED)
 
 
 class Status(NamedTuple):
@@ -43,7 +45,7 @@ class Tracee:
 
     def __init__(self, pid: int, start: _Start, cwd: str | None, on_stop: Callable[[], None] | None) -> None:
         self.pid = pid
-        self.pidfd = os.pidfd_open(pid)
+        self.pidfd = _pidfd(pid)
         self._gate = start.gate[1]
         self._refused = start.refused[0]
         self._path = start.path
@@ -51,10 +53,12 @@ class Tracee:
         self._on_stop = on_stop
         self._sigchld_ignored = start.sigchld_ignored
         self._released = False
+        self._reaped = False
         self._status: Status | None = None
         self._relay = Relay(pid, self.send)
         self._ending = select.poll()
-        self._ending.register(self.pidfd, select.POLLIN)
+        if self.pidfd is not None:
+            self._ending.register(self.pidfd, select.POLLIN)
 
     @classmethod
     def launch(
@@ -115,7 +119,7 @@ class Tracee:
             self._raise_refusal(*_REFUSED.unpack(words))
 
     def _raise_refusal(self, step: int, number: int) -> NoReturn:
-        os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+        self._wait_for(os.WEXITED)
         self._status = Status(_NEVER_RAN, None)
         if step == _EXEC:
             raise refusal(self._path, number, self._cwd)
@@ -141,7 +145,7 @@ class Tracee:
         self._relay.forward()
         if self._status is not None:
             return
-        seen = os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED | os.WSTOPPED | os.WNOHANG)
+        seen = self._wait_for(os.WEXITED | os.WSTOPPED | os.WNOHANG)
         if seen is None:
             return
         if seen.si_code == os.CLD_EXITED:
@@ -157,7 +161,15 @@ class Tracee:
     def send(self, number: int) -> None:
         """Send the command a signal; nothing happens where it is gone or belongs to somebody else."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            signal.pidfd_send_signal(self.pidfd, number)
+            if self.pidfd is not None:
+                signal.pidfd_send_signal(self.pidfd, number)
+            elif not self._reaped:  # until then the number is nobody else's
+                os.kill(self.pid, number)
+
+    def _wait_for(self, options: int) -> os.waitid_result | None:
+        seen = os.waitid(os.P_PID, self.pid, options)
+        self._reaped = seen is not None and seen.si_code in _OVER
+        return seen
 
     def __enter__(self) -> Self:
         return self
@@ -169,11 +181,12 @@ class Tracee:
         if not self._released:
             os.close(self._gate)
             self.send(signal.SIGKILL)
-            os.waitid(os.P_PIDFD, self.pidfd, os.WEXITED)
+            self._wait_for(os.WEXITED)
         if self._sigchld_ignored:
             signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         os.close(self._refused)
-        os.close(self.pidfd)
+        if self.pidfd is not None:
+            os.close(self.pidfd)
 
 
 class _Start(NamedTuple):
@@ -227,6 +240,20 @@ class _Start(NamedTuple):
             os.write(self.refused[1], _REFUSED.pack(step, 0))
         finally:
             os._exit(_NEVER_RAN)
+
+
+def _pidfd(pid: int) -> int | None:
+    """A descriptor of our child, by which its end is noticed at once; None where a seccomp filter refuses the call.
+
+    gVisor, and filters written before Linux 5.3, do not know pidfd_open(2). Without it the end is noticed by looking
+    every 20 ms; the number of a child that was not waited for is not given to another process.
+    """
+    try:
+        return os.pidfd_open(pid)
+    except OSError as error:
+        if error.errno in (errno.ENOSYS, errno.EPERM, errno.EACCES):
+            return None
+        raise
 
 
 def _handled() -> set[signal.Signals]:

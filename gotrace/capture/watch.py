@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from gotrace.capture.confinement import Confinements
 from gotrace.capture.live import Live
 from gotrace.capture.masks import mask_event
-from gotrace.capture.naming import Naming
 from gotrace.capture.procstat import state
 from gotrace.capture.roots import Namespaces
 from gotrace.capture.spool import Spool
 from gotrace.events.model import Event, KnownEvent, Lost
 from gotrace.sources.base import Batch, Capture
+
+if TYPE_CHECKING:
+    from gotrace.capture.naming import Naming
 
 
 class Observer(Protocol):
@@ -46,8 +49,10 @@ class Watch:
         self._observer = observer
         self._names = names
         self._live = Live(running=names is not None)
-        self.namespaces = Namespaces()
+        self.namespaces = Namespaces(of_all=names is not None)
         """Those in which build tools ran, kept for what is asked afterwards; whoever watches closes them."""
+        self.confinements = Confinements() if names is not None else None
+        """What the processes of a program's run may do and use."""
         self._failure: Lost | None = None
 
     def tick(self) -> None:
@@ -56,6 +61,8 @@ class Watch:
             return
         try:
             self._drain()
+            if self.confinements is not None:
+                self.confinements.look(time.monotonic_ns())
             self._capture.lost_so_far()  # a source may learn from this that its collector is gone
             if self._observer:
                 self._observer.tick(self._capture.terminal_writes())
@@ -102,6 +109,8 @@ class Watch:
         decoded = self._capture.decode(batch)
         events = self._live.take(decoded if self._names is None else self._names.live(decoded))
         self.namespaces.see(events)
+        if self.confinements is not None:
+            self.confinements.see(events)
         self._spool.events(events)
         if self._observer and events:
             self._observer.live(events)

@@ -37,6 +37,7 @@ _ANYWHERE: Final = (
     r"pthread_create failed",
     r"plugin was built with|plugin: ",
     r"\bx509: |unknown time zone |no such host|:53: |requires cgo|too many open files",
+    r"\blookup \S+(?: on \S+)?: |\buser: (?:unknown|lookup) user(?:id)? ",
     r"\bdlopen\b|\bdlsym\b",
 )
 _KEPT: Final = re.compile(f"^(?:{'|'.join(_BEGINNINGS)})|{'|'.join(_ANYWHERE)}")

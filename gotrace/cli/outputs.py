@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -93,17 +94,26 @@ class Outputs:
 
         Raises:
             RecordingError: the recording could not be written.
-            UsageError: a report could not, or the recording is to go to stdout.
+            UsageError: a report could not, the recording is to go to stdout, or two of them to one file.
         """
         if self.recording == Path("-"):
             raise UsageError(
                 "-o -: a recording goes to a file, not to stdout",
                 "name one: -o build.gotrace; --report json:- writes a report to stdout",
             )
+        self._check_apart()
         if self.recording is not None:
             _try(self.recording)
         for report in self.reports:
             report.check()
+
+    def _check_apart(self) -> None:
+        given = [] if self.recording is None else [("-o", self.recording)]
+        given += [(f"--report {report.form}", Path(report.path)) for report in self.reports if report.path != "-"]
+        for (option, path), (other, later) in combinations(given, 2):
+            if same_file(path, later):
+                message = f"{option} and {other} name the same file: {later}"
+                raise UsageError(message, "the later would overwrite the earlier: name two files")
 
     def save(self, header: Header, events: Sequence[KnownEvent]) -> None:
         """Write the recording, if one is wanted.
@@ -162,6 +172,14 @@ def check_writable(path: Path) -> None:
         raise UsageError(f"{path}: there is no folder {folder}", f"mkdir -p {shlex.quote(str(folder))}")
     if not os.access(path if path.exists() else folder, os.W_OK, effective_ids=True):
         raise UsageError(f"{path}: not writable", "name another file, or allow writing there")
+
+
+def same_file(one: Path, other: Path) -> bool:
+    """Whether writing the one replaces the other. Of a device, as /dev/null is, nothing is replaced."""
+    try:
+        return one.samefile(other) and one.is_file()
+    except OSError:  # one of them is not there yet, or cannot be looked at
+        return os.path.realpath(one) == os.path.realpath(other)
 
 
 def render(

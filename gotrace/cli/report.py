@@ -33,12 +33,14 @@ def report(
 ) -> None:
     """Tell what a recording says; needs neither root nor the machine it was made on."""
     from gotrace.api import diagnose, load
-    from gotrace.errors import RecordingError
+    from gotrace.errors import RecordingError, UsageError
     from gotrace.reports.timings import rule_timings
 
     _be_the_caller()
     destination = outputs.Destination(form, output)
     destination.check()
+    if output != "-" and outputs.same_file(recording, Path(output)):
+        raise UsageError(f"-o {output}: is the recording itself", "name another file for the report")
     trace = load(recording, allow_newer=True)
     diagnosis = diagnose(trace)
     destination.write(trace, diagnosis, colour=False if no_color else None, timings=timings)

@@ -37,13 +37,14 @@ _VERIFY_EPILOG = """\b
 Examples:
   gotrace scenario verify
   gotrace scenario verify -j 2 --backend both --junit scenarios.xml
+  gotrace scenario verify --sudo                        by eBPF, as an ordinary user
   gotrace scenario verify missing-header --save-recordings tests/recordings
   gotrace scenario verify --json | jq -r '.scenarios[] | select(.status != "passed") | .id + ": " + .why'
 
 What a scenario needs and this machine lacks makes it skipped; with GOTRACE_REQUIRE=all it makes it fail, but for
 scenarios that need a virtual machine.
 
-Exit status: 0 none fell short, 1 some did, 2 gotrace could not do its work."""
+Exit status: 0 none fell short, 1 some did, 2 gotrace could not do its work, 130 or 143 it was stopped (^C, SIGTERM)."""
 
 
 def _completed(incomplete: str) -> list[str]:
@@ -112,6 +113,7 @@ def run(
     *,
     act: Annotated[str | None, typer.Option("--act", metavar="NAME", help="Only reproduce, fix-1, fix-2 ...")] = None,
     backend: _Backend = Watching.AUTO,
+    sudo: options.Sudo = False,
     install_missing: _Install = False,
     yes: _Yes = False,
     trust: _Trust = False,
@@ -119,6 +121,7 @@ def run(
 ) -> None:
     """Perform a scenario, or one act of it, tell gotrace's report of each act, and leave the work folder."""
     from gotrace.cli.scenarios import backends, chosen, installing, performing
+    from gotrace.cli.scenarios.stopping import StoppedBy
     from gotrace.errors import UsageError
     from gotrace.scenario.result import Status
 
@@ -126,10 +129,13 @@ def run(
         raise UsageError("--backend both: run watches by one", "gotrace scenario verify runs under both")
     [one] = chosen.to_run([scenario], trust=trust)
     wanted = performing.only(one, act)
-    [name] = backends.wanted(backend)
+    [name] = backends.wanted(backend, sudo=sudo)
     if install_missing:
         installing.offer([wanted], yes=yes)
-    result = performing.perform(wanted, name, colour=False if no_color else None)
+    try:
+        result = performing.perform(wanted, name, sudo=sudo, colour=False if no_color else None)
+    except StoppedBy as stopped:
+        raise typer.Exit(stopped.exit_code) from None
     raise typer.Exit(0 if result.status is Status.PASSED else 1)
 
 
@@ -141,6 +147,7 @@ def verify(
     *,
     workers: Annotated[int, typer.Option("-j", "--jobs", min=1, max=64, metavar="N", help="So many at a time.")] = 1,
     backend: _Backend = Watching.AUTO,
+    sudo: options.Sudo = False,
     as_json: _Json = False,
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit's XML as well.")] = None,
     save_recordings: Annotated[
@@ -160,6 +167,7 @@ def verify(
         words=tuple(scenarios or ()),
         workers=workers,
         backend=backend,
+        sudo=sudo,
         as_json=as_json,
         junit=junit,
         recordings=save_recordings,

@@ -9,6 +9,11 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+def ready() -> None:
+    """Import now what reading a file takes: for a process that will not be able to import anything any more."""
+    import elftools.elf.elffile  # noqa: F401
+
+
 def read_segment(path: Path, kind: str, read: Callable[[Any], T]) -> T | None:
     """What `read` makes of the first segment of a kind ("PT_INTERP"), or None without one or where it is damaged.
 

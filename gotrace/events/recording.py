@@ -45,8 +45,8 @@ class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
     """Line 1 of a recording: who recorded what, where, and what could be seen.
 
     `wall_offset_ns` added to an event's `ts_ns` gives nanoseconds of the Unix epoch. `host` has the keys machine,
-    kernel, distribution, distribution_version, distribution_codename, libc. `running`: it is of a program's run, not of
-    a build.
+    kernel, distribution, distribution_version, distribution_codename, libc, and package_lists ("none" where apt has no
+    lists yet). `running`: it is of a program's run, not of a build.
     """
 
     magic: str = MAGIC

@@ -11,7 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-_OS_RELEASE = (Path("/etc/os-release"), Path("/usr/lib/os-release"))
+OS_RELEASE = (Path("/etc/os-release"), Path("/usr/lib/os-release"))
+_APT_LISTS = Path("/var/lib/apt/lists")
 _MUSL_LOADERS = "ld-musl-*.so.1"
 _SECONDS = 2
 
@@ -56,7 +57,7 @@ def parse_os_release(text: str) -> Distribution:
 @cache
 def distribution() -> Distribution:
     """The distribution of this machine; empty where it does not say."""
-    for path in _OS_RELEASE:
+    for path in OS_RELEASE:
         try:
             return parse_os_release(path.read_text(encoding="utf-8", errors="replace"))
         except OSError:
@@ -76,9 +77,10 @@ def libc() -> str:
 
 
 def host_facts() -> dict[str, str]:
-    """This machine as a recording's header has it."""
+    """This machine as a recording's header has it; `package_lists` is "none" where apt would find no package yet."""
     uname, system = os.uname(), distribution()
-    return {
+    lists = {"package_lists": "none"} if _lacks_package_lists() else {}
+    return lists | {
         "machine": uname.machine,
         "kernel": uname.release,
         "distribution": system.id,
@@ -86,6 +88,11 @@ def host_facts() -> dict[str, str]:
         "distribution_codename": system.codename,
         "libc": libc(),
     }
+
+
+def _lacks_package_lists() -> bool:
+    """Images are made smaller by leaving apt's lists out: nothing can be installed before `apt-get update`."""
+    return _APT_LISTS.is_dir() and not any("_Packages" in path.name for path in _APT_LISTS.iterdir())
 
 
 def package_command(packages: Mapping[str, str]) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from gotrace.events.tools import Role
 from gotrace.rules.steps import broke_the_build
 from gotrace.trace.model import Build, Span, Trace
 
 _SIGINT = 2
-_STATUS_OF_SIGINT = 130
-"""With which shells end of which a program was interrupted: 128 and the signal."""
+_INTERRUPTING = {_SIGINT: "SIGINT", 15: "SIGTERM", 1: "SIGHUP"}
+"""By which people, `timeout`, cancelled jobs of a CI and terminals that hang up end a build."""
+_STATUS_OF_SIGNAL = 128
+"""Shells end with it and the number of the signal that ended a program of theirs."""
 
 
 class Ending(NamedTuple):
@@ -48,14 +51,33 @@ def failed_builds(trace: Trace) -> list[Build]:
     return [build for build in trace.builds if build.span in failed and failed.isdisjoint(build.span.ancestors())]
 
 
-def interrupted(trace: Trace) -> bool:
-    """Whether somebody pressed Ctrl-C (SIGINT): the command ended of it, or failed where a step of its build did."""
+def interrupted(trace: Trace) -> str:
+    """The signal by which somebody ended the build, as in "SIGTERM"; empty where nobody did.
+
+    The command ended of it, or failed where its go command did; or a step of the build ended by SIGINT, which a
+    terminal sends to all of them. Who sends SIGTERM to a single tool wants something else, as a guard of the memory.
+    """
     ending = ending_of(trace)
-    if ending.signal == _SIGINT or ending.exit == _STATUS_OF_SIGINT:
-        return True
-    return ending.failed and any(ended_by_interrupt(span) and broke_the_build(span) for span in trace.spans)
+    if number := _interrupting(ending.exit, ending.signal):
+        return _INTERRUPTING[number]
+    if not ending.failed:
+        return ""
+    for span in trace.spans:
+        number = _number_of(span)
+        if number and (number == _SIGINT or span.role is Role.GO) and broke_the_build(span):
+            return _INTERRUPTING[number]
+    return ""
 
 
 def ended_by_interrupt(span: Span) -> bool:
-    """This run was killed by SIGINT, or says with its exit status that it was interrupted."""
-    return span.exit is not None and (span.exit.signal == _SIGINT or span.exit.status == _STATUS_OF_SIGINT)
+    """This run was killed by such a signal, or says with its exit status that it was interrupted."""
+    return _number_of(span) != 0
+
+
+def _number_of(span: Span) -> int:
+    return _interrupting(span.exit.status, span.exit.signal) if span.exit is not None else 0
+
+
+def _interrupting(status: int | None, signal: int | None) -> int:
+    number = signal or (status or 0) - _STATUS_OF_SIGNAL
+    return number if number in _INTERRUPTING else 0

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gotrace.events.facets import Facet
-from gotrace.events.model import Lost
+from gotrace.events.model import Dlopen, Dlsym, Lost
+from gotrace.events.signals import signal_name
 from gotrace.events.tools import Role
 from gotrace.reports.ending import Ending, ending_of, failed_builds, interrupted
 from gotrace.reports.wording import GROUPS, counted, end_of, end_of_span, seconds
@@ -25,10 +26,27 @@ def verdict(trace: Trace, diagnosis: Diagnosis) -> str:
     numbers = [
         *([f"{counted(counts.packages, 'package')} compiled"] if tell_packages else []),
         counted(counts.processes, "process"),
+        *(_of_a_run(trace, counts) if trace.header.running else []),
         *_times(counts, ending.seconds if ending.seconds is not None else counts.seconds),
     ]
     unsure = _unsure(trace, diagnosis)
     return f"gotrace: {_said(trace, ending)}: {', '.join(numbers)}{'; ' if unsure else ''}{unsure}"
+
+
+def _of_a_run(trace: Trace, counts: Summary) -> Iterator[str]:
+    """What a program asked for: libraries, dlopen and dlsym, and how many of its calls failed."""
+    libraries = {library.path for span in trace.spans for library in span.libraries}
+    asked = [event for span in trace.spans for event in span.linking]
+    opened = [event for event in asked if isinstance(event, Dlopen)]
+    if Facet.LIBRARIES in trace.observes:
+        yield counted(len(libraries), "mapped file")
+    if opened:
+        failed = sum(not event.handle for event in opened)
+        yield f"{len(opened)} dlopen" + (f" ({failed} failed)" if failed else "")
+    if missing := sum(isinstance(event, Dlsym) and not event.address for event in asked):
+        yield f"{missing} dlsym found nothing"
+    if counts.errors:
+        yield counted(counts.errors, "failing call")
 
 
 def _said(trace: Trace, ending: Ending) -> str:
@@ -38,11 +56,12 @@ def _said(trace: Trace, ending: Ending) -> str:
     if trace.damage:
         ended = f", and the command {_ended(ending)}" if ending.failed else ""
         return f"cannot be judged: the recording is damaged{ended}"
-    if interrupted(trace):
-        return f"interrupted, and the command {_ended(ending)}"
+    if by := interrupted(trace):
+        of_it = ending.signal is not None and signal_name(ending.signal) == by
+        return f"interrupted by {by}, and the command {'was killed by it' if of_it else _ended(ending)}"
     if trace.lost and not ending.failed and not failed_builds(trace):
         return "cannot be judged wholly: events were lost"
-    if not any(span.role in _OF_GO for span in trace.spans):
+    if not trace.header.running and not any(span.role in _OF_GO for span in trace.spans):
         return "no go command was seen" + (f", and the command {_ended(ending)}" if ending.failed else "")
     failed = failed_builds(trace)
     if not ending.failed and not failed:
@@ -77,7 +96,7 @@ def remark(trace: Trace) -> str:
     ending = ending_of(trace)
     if trace.damage or trace.lost or not ending.known:
         return ""
-    if not any(span.role in _OF_GO for span in trace.spans):
+    if not trace.header.running and not any(span.role in _OF_GO for span in trace.spans):
         return "gotrace: it follows what the command starts; what a daemon builds for it (docker, bazel) is not seen"
     return on_fresh_cache(trace) or _cached(trace)
 

@@ -1,4 +1,4 @@
-"""GT104: cgo was off although nobody said so."""
+"""GT104: cgo was off, though nobody said so, or though the build needs it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from gotrace.events.facets import Facet
 from gotrace.events.model import Event, Fact
 from gotrace.events.quoted import split_quoted
 from gotrace.events.tools import Role
-from gotrace.rules import cgo_lines, evidence, fixes, lookups, steps, targets, toolchains
+from gotrace.rules import cgo_lines, cgo_switch, evidence, fixes, lookups, steps, targets, toolchains
 from gotrace.rules.base import Rule, UndecidedError
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.trace.model import Build, Span, Trace
 
 _BUILDING = frozenset({"build", "install", "test", "run", "vet"})
 _UNDEFINED = re.compile(r"undefined: (?:(?P<of>\w+)\.)?\w+")
+_EXCLUDED = re.compile(r"build constraints exclude all Go files in (?P<folder>[^\n]+)")
+"""go/build.NoGoError."""
+_DEFINE_WITHOUT_C = (
+    "Or, where it is meant to be built without C, define what is missing in a Go file for that: `//go:build !cgo`."
+)
 _NAMED = 10
 """So many packages are named; more are counted."""
 
 
 class CgoDisabled(Rule):
-    """cgo was off although nobody said so, and packages lost their C parts.
+    """cgo was off, and packages lost their C parts: nobody said so, or what is left does not build.
 
     What it detects
     ---------------
@@ -31,20 +36,25 @@ class CgoDisabled(Rule):
     fails (`build constraints exclude all Go files`, or names that only those files define), or, worse, it succeeds
     with a stub in their place: that is a warning.
 
+    Where somebody did say CGO_ENABLED=0 (in the environment, a Dockerfile's ENV, a script, by `go env -w`), a build
+    that succeeds is what was asked for. It is a finding only if the build failed, and for want of those files.
+
     Why it happens
     --------------
     CGO_ENABLED has a default that depends on the circumstances: 0 in a cross build, whatever CC is, and 0 where the
-    C compiler is not in PATH; 1 otherwise. Go drops files with `import "C"` silently when cgo is off.
+    C compiler is not in PATH; 1 otherwise. Go drops files with `import "C"` silently when cgo is off. A CGO_ENABLED=0
+    that was once exported or written for another program stays for this one, of which a part exists in C alone.
 
     How to fix it
     -------------
     Say what is meant. With C: CGO_ENABLED=1, and in a cross build CC with a compiler for the target; then a missing
     compiler is an error instead of a different program. Without C: CGO_ENABLED=0, and gotrace stays silent. What a
-    program was built with is in `go version -m PROGRAM`.
+    program was built with is in `go version -m PROGRAM`. `go env -u CGO_ENABLED` takes back what `go env -w` wrote.
 
     References
     ----------
     - go doc cmd/cgo (CGO_ENABLED)
+    - go help environment (go env -w)
     - https://go.dev/issue/24068, https://go.dev/issue/46330
     - https://github.com/mattn/go-sqlite3/issues/620
     """
@@ -61,16 +71,19 @@ class CgoDisabled(Rule):
         for build in trace.builds:
             if not _may_be_off(build):
                 continue
-            undecided = undecided or _unanswered(trace, build)
+            by_hand = cgo_switch.who_turned_off(trace, build)
+            undecided = undecided or ("" if by_hand and not _lacks_something(build) else _unanswered(trace, build))
             seen = build.span.exec.env is not None
             lost = list(_lost_packages(trace, build)) if seen and build.target.cgo_enabled is False else []
-            if lost:
-                yield self._finding(trace, build, lost)
+            if lost and (not by_hand or _breaks(trace, build, lost)):
+                yield self._finding(trace, build, lost, by_hand)
+            elif lost and build.failed and Facet.STDERR_TEXT not in trace.observes:
+                undecided = undecided or "what the go command said was not observed: it may be that it lacks C parts"
         if undecided:
             raise UndecidedError(undecided)
 
-    def _finding(self, trace: Trace, build: Build, lost: list[Fact]) -> Finding:
-        lookup = None if targets.crosses(build) else _compiler_lookup(build)
+    def _finding(self, trace: Trace, build: Build, lost: list[Fact], by_hand: str | None) -> Finding:
+        lookup = None if by_hand or targets.crosses(build) else _compiler_lookup(build)
         stubbed = [fact for fact in lost if _was_stubbed(build, fact)]
         excluded = [fact for fact in lost if not fact.data.get("other_files") and fact not in stubbed]
         undefined = _misses_names(build, lost)
@@ -80,7 +93,7 @@ class CgoDisabled(Rule):
         if lookup is not None:
             events += evidence.sample(lookup.calls)
         events += [*ordered[:2], build.span.exit]
-        why = _why_off(trace, build, lookup)
+        why = by_hand or _why_off(trace, build, lookup)
         return Finding(
             code=self.code,
             name=self.name,
@@ -88,7 +101,7 @@ class CgoDisabled(Rule):
             message=f"{why}, so {_what_is_lost(build, ordered, excluded)}.",
             span=build.span,
             evidence=evidence.of(*events),
-            fix=_fixes(trace, build, lookup, lost),
+            fix=_fixes_by_hand(trace, build, lost) if by_hand else _fixes(trace, build, lookup, lost),
             confidence=1.0 if excluded or not broke else 0.8,
             source=cgo_lines.of_package(trace, build, ordered[0].subject),
             explains=frozenset({f"package:{fact.subject}" for fact in lost})
@@ -104,8 +117,8 @@ def _explained(build: Build, excluded: list[Fact], undefined: list[Span]) -> set
 
 
 def _may_be_off(build: Build) -> bool:
-    """Nobody said what CGO_ENABLED should be, and it is not known to have been 1."""
-    said = "CGO_ENABLED" in build.target.explicit or bool(build.env.get("CGO_ENABLED"))
+    """It is not known that CGO_ENABLED was 1, and nobody said anything but 0."""
+    said = build.env.get("CGO_ENABLED") not in (None, "", "0")
     return build.subcommand in _BUILDING and build.target.cgo_enabled is not True and not said
 
 
@@ -127,6 +140,25 @@ def _lost_packages(trace: Trace, build: Build) -> Iterator[Fact]:
     for fact in trace.facts_for("gopackage", pid):
         if not fact.data.get("standard") and fact.data.get("cgo_files"):
             yield fact
+
+
+def _lacks_something(build: Build) -> bool:
+    """It failed, and says that a package has no files, or that something is not defined."""
+    text = build.span.stderr
+    return build.failed and (_EXCLUDED.search(text) is not None or _UNDEFINED.search(text) is not None)
+
+
+def _breaks(trace: Trace, build: Build, lost: list[Fact]) -> bool:
+    """The build failed, and says of what was lost that it is missing. That much has to be known of what was asked for.
+
+    What Go says is the same in every locale. Where its words were not observed, a package that was wanted and has no
+    file left is enough; those that a pattern such as ./... passes over in silence are not among the facts.
+    """
+    said = {found["folder"] for found in _EXCLUDED.finditer(build.span.stderr)}
+    heard = Facet.STDERR_TEXT in trace.observes
+    empty = (fact for fact in lost if not fact.data.get("other_files"))
+    gone = any(not heard or fact.data.get("dir") in said for fact in empty)
+    return steps.broke_the_build(build.span) and (gone or bool(_misses_names(build, lost)))
 
 
 def _compiler_lookup(build: Build) -> lookups.LookUp | None:
@@ -222,6 +254,22 @@ def _fixes(trace: Trace, build: Build, lookup: lookups.LookUp | None, lost: list
     else:
         with_cgo = [*_compiler(trace, build, lookup), *_turn_on(trace, build, lookup)]
     return [*with_cgo, _without_c(trace, build, lost)]
+
+
+def _fixes_by_hand(trace: Trace, build: Build, lost: list[Fact]) -> list[Fix]:
+    """To say the opposite, and where it was said for all builds to come, to take it back."""
+    if targets.crosses(build):
+        with_cgo = _fixes(trace, build, None, lost)[:-1]
+    else:
+        with_cgo = [*cgo_switch.missing_compiler(trace, build)]
+        with_cgo += [fixes.corrected(trace, build, {"CGO_ENABLED": "1"}, "Turn cgo on for this build.")]
+    written = toolchains.written(trace, build, "CGO_ENABLED")
+    lacking = any(not fact.data.get("other_files") for fact in lost)
+    return [
+        *with_cgo,
+        *([fixes.forget("CGO_ENABLED")] if written else []),
+        *([_without_c(trace, build, lost)] if lacking else [Fix(_DEFINE_WITHOUT_C)]),
+    ]
 
 
 def _turn_on(trace: Trace, build: Build, lookup: lookups.LookUp | None) -> list[Fix]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gotrace.events.quoted import split_quoted
 from gotrace.events.tools import LAUNCHERS, Role
-from gotrace.rules import packages, targets, toolchains
+from gotrace.rules import packages, systems, targets, toolchains
 from gotrace.rules.finding import Fix
 from gotrace.trace.model import Build, Span, Trace
 
@@ -56,7 +56,12 @@ def sets_itself(trace: Trace, build: Build, name: str) -> bool:
     root = _root_span(trace)
     if root is None or root is build.span or root.exec.env is None or name not in build.env:
         return False
-    return root.exec.env.get(name) != build.env[name] and name not in _split_env(trace.header.argv)[0]
+    return root.exec.env.get(name) != build.env[name] and not said_on_command_line(trace, name)
+
+
+def said_on_command_line(trace: Trace, name: str) -> bool:
+    """The traced command is an `env NAME=value ... COMMAND` that sets this variable."""
+    return name in _split_env(trace.header.argv)[0]
 
 
 def in_script(trace: Trace, build: Build, settings: Iterable[str]) -> bool:
@@ -79,7 +84,10 @@ def installs(trace: Trace, names: Sequence[str]) -> tuple[str, ...] | None:
     """The command that installs Debian packages on this system; None where that is no Debian or its kin."""
     if not names or not has_apt(trace):
         return None
-    return (*_as_root(trace), "apt-get", "install", "-y", *names)
+    command = ("apt-get", "install", "-y", *names)
+    if trace.header.host.get("package_lists") == "none" and not systems.system(trace).elsewhere:
+        return (*_as_root(trace), "sh", "-c", f"apt-get update && {shlex.join(command)}")
+    return (*_as_root(trace), *command)
 
 
 def installs_foreign(trace: Trace, names: Sequence[str], architecture: str) -> tuple[str, ...] | None:
@@ -98,21 +106,22 @@ def install(trace: Trace, names: Sequence[str], why: str) -> Fix | None:
 
 
 def has_apt(trace: Trace) -> bool:
-    """The traced machine is a Debian, an Ubuntu or one that says it is like them."""
+    """The tools ran in a Debian, an Ubuntu or one that says it is like them."""
     return any(name in distribution(trace) for name in _APT)
 
 
 def distribution(trace: Trace) -> str:
-    """The name of the traced machine's distribution in lower case; empty where unknown."""
-    return str(trace.header.host.get("distribution", "")).lower()
+    """The name of the distribution that the tools ran in, in lower case; empty where unknown."""
+    return systems.system(trace).distribution
 
 
 def according_to(trace: Trace) -> str:
-    """Where a package name comes from and of when, to be said on systems other than the one it is of; else empty."""
-    version = str(trace.header.host.get("distribution_version", ""))
-    if "debian" in distribution(trace) and version.partition(".")[0] == "12":
-        return ""
-    return f" (so the package is called in Debian 12, index of {packages.provenance().date})"
+    """Which system a package is for, if not for this one; where its name comes from, and of when, if from another."""
+    where = systems.system(trace)
+    said = [f"for {where.place}, where the tools ran"] if where.elsewhere else []
+    if "debian" not in where.distribution or where.version.partition(".")[0] != "12":
+        said.append(f"so the package is called in Debian 12, index of {packages.provenance().date}")
+    return f" ({'; '.join(said)})" if said else ""
 
 
 def build_package(trace: Trace, build: Build | None, wanted: Iterable[packages.Package], why: str) -> Fix | None:
@@ -226,9 +235,16 @@ def as_root(trace: Trace, path: str, command: tuple[str, ...]) -> tuple[str, ...
     return (*_as_root(trace), *command) if system else command
 
 
+def privileged(trace: Trace, command: tuple[str, ...]) -> tuple[str, ...]:
+    """The command as only root may run it: with sudo in front where the traced one ran as somebody else."""
+    return (*_as_root(trace), *command)
+
+
 def _as_root(trace: Trace) -> tuple[str, ...]:
-    user = (trace.fact("command") or {}).get("user")
-    return () if user in (None, "root") else ("sudo",)
+    user, where = (trace.fact("command") or {}).get("user"), systems.system(trace)
+    if user in (None, "root") or where.mount_namespace:  # in a container of one's own one is root
+        return where.enter
+    return ("sudo", *where.enter)
 
 
 def _foreign_architecture(build: Build | None) -> str | None:

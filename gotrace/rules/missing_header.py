@@ -20,6 +20,7 @@ from gotrace.rules import (
     search_path,
     steps,
     strange_headers,
+    systems,
     targets,
 )
 from gotrace.rules.base import Rule
@@ -98,6 +99,7 @@ class MissingHeader(Rule):
     def _finding(self, trace: Trace, missing: includes.MissingHeader, keys: frozenset[str]) -> Finding:
         count = len(missing.folders)
         where = f"in none of the {count} folders that the compiler searched" if count > 1 else "not where it looked"
+        where += f" in {system.place}" if (system := systems.system(trace)).elsewhere else ""
         includer = f", which {missing.included_at} includes," if missing.included_at else ""
         misleading = _misleading(missing)
         strange = strange_headers.strange(trace, missing) if misleading is None else None

@@ -23,7 +23,8 @@ def named_in(words: Iterable[str]) -> bool:
 
 def compiles_for(span: Span) -> bool:
     """The compiler or linker that this run belongs to is for musl: musl-gcc, a cross compiler, zig with a target."""
-    return named_in((*steps.driver(span).argv, *span.argv, targets.triple_of(span) or ""))
+    driver = steps.driver(span)
+    return named_in((*driver.argv, *span.argv, targets.triple_of(driver) or ""))
 
 
 def chosen(build: Build) -> str | None:

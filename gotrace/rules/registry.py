@@ -14,6 +14,9 @@ from functools import cache
 import gotrace.rules
 from gotrace.rules.base import Rule
 
+_LIKE_A_CODE = re.compile(r"[a-z]{0,2}[- ]?(\d{1,9})")
+_NEAR = 20
+"""By how much a code may be off to be one that was meant."""
 HEADINGS = ("What it detects", "Why it happens", "How to fix it", "References")
 
 
@@ -68,9 +71,29 @@ def rule(code_or_name: str) -> type[Rule]:
     names = {key: one for one in rules() for key in (one.code.lower(), one.name)}
     if wanted in names:
         return names[wanted]
-    close = [names[key].name for key in get_close_matches(wanted, names)]
-    hint = f"; did you mean {' or '.join(dict.fromkeys(close))}?" if close else ""
+    hint = f"; did you mean {_listed(alike)}?" if (alike := _alike(wanted)) else ""
     raise LookupError(f"no rule has the code or name {code_or_name!r}{hint}")
+
+
+def _alike(wanted: str) -> list[str]:
+    """What may have been meant, three at most, as in "GT101 wrong-target-compiler"."""
+    if number := _LIKE_A_CODE.fullmatch(wanted):
+        found = [one for one in rules() if one.code[2:].startswith(number[1])]
+        near = [one for one in rules() if _apart(one, number[1]) <= _NEAR]
+        found = found or sorted(near, key=lambda one: _apart(one, number[1]))
+    else:
+        by_name = {one.name: one for one in rules()}
+        found = [one for name, one in by_name.items() if len(wanted) > 1 and wanted in name.split("-")]
+        found += [by_name[name] for name in get_close_matches(wanted, by_name)]
+    return [f"{one.code} {one.name}" for one in dict.fromkeys(found)][:3]
+
+
+def _apart(one: type[Rule], number: str) -> int:
+    return abs(int(one.code[2:]) - int(number))
+
+
+def _listed(texts: list[str]) -> str:
+    return " or ".join(part for part in (", ".join(texts[:-1]), texts[-1]) if part)
 
 
 def explanation(one: type[Rule]) -> Explanation:

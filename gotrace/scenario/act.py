@@ -9,8 +9,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,10 +20,11 @@ import msgspec
 from gotrace.capture.privileges import Invoker, environment
 from gotrace.errors import GotraceError
 from gotrace.events.recording import read_recording
-from gotrace.scenario.environments import space
+from gotrace.scenario.environments import LastingSpace, space
 from gotrace.scenario.expect import Seen, shortfalls
 from gotrace.scenario.model import Act, Scenario
 from gotrace.scenario.plan import without_entering
+from gotrace.scenario.privileged import collector
 from gotrace.scenario.result import DIAGNOSIS, ActResult
 
 _PATIENCE_S: Final = 600.0
@@ -52,6 +54,8 @@ class Stage:
     recordings: Path
     who: Invoker | None = None
     """Whose command it is, where gotrace was called through sudo."""
+    sudo: bool = False
+    """Whether the privileged part of eBPF is started through sudo."""
 
 
 class ActError(Exception):
@@ -63,9 +67,9 @@ def perform(scenario: Scenario, act: Act, stage: Stage, printed: Sequence[Mappin
     started = time.monotonic()
     command: tuple[str, ...] = act.command
     try:
-        command = act.command or _printed_command(act, printed)
+        command = act.command or _printed(printed, act.printed or "")
         work = _fresh_folder(scenario, act, stage)
-        seen = _Run(act, command, work, stage).whole()
+        seen = _Run(act, command, work, stage).whole(partial(_printed, printed))
     except (ActError, GotraceError, OSError, subprocess.SubprocessError) as error:
         return ActResult(act.name, act.title, command, time.monotonic() - started, (str(error),), diagnosed=False)
     why = tuple(shortfalls(act.expect, seen))
@@ -90,13 +94,13 @@ def report_of(stage: Stage, act: Act) -> dict[str, Any]:
         return {}
 
 
-def _printed_command(act: Act, printed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    commands = [tuple(without_entering(fix["command"])) for fix in printed if fix["command"]]
+def _printed(fixes: Sequence[Mapping[str, Any]], holding: str) -> tuple[str, ...]:
+    commands = [tuple(without_entering(fix["command"])) for fix in fixes if fix["command"]]
     for command in commands:
-        if (act.printed or "") in " ".join(command):
+        if holding in " ".join(command):
             return command
     told = "; ".join(" ".join(command) for command in commands) or "none"
-    raise ActError(f"gotrace printed no command with {act.printed!r}, but: {told}")
+    raise ActError(f"gotrace printed no command with {holding!r}, but: {told}")
 
 
 def _fresh_folder(scenario: Scenario, act: Act, stage: Stage) -> Path:
@@ -126,11 +130,24 @@ class _Run:
     def __init__(self, act: Act, command: Sequence[str], work: Path, stage: Stage) -> None:
         self._act, self._command, self._work, self._stage = act, command, work, stage
         self._space = space(act.environment.kind)
-        self._prefix = self._space.prefix(act.environment.settings, work)
+        self._prefix: list[str] = []
+        self._prefix_of_who: list[str] | None = None
+        """Where only root can go in: the words by which the invoking user's program is inside, started as root."""
         self._env = self._environment()
 
-    def whole(self) -> Seen:
-        """Prepare, run, check."""
+    def whole(self, printed: Callable[[str], Sequence[str]]) -> Seen:
+        """Prepare, run, check. `printed` gives a command that gotrace printed before."""
+        settings = self._act.environment.settings
+        if not isinstance(self._space, LastingSpace):
+            self._prefix = self._space.prefix(settings, self._work)
+            return self._inside()
+        with self._space.opened(settings, self._work, self._env | {"PATH": os.environ["PATH"]}, printed) as plan:
+            name = "" if self._stage.who is None else self._stage.who.name
+            self._prefix = plan.program()
+            self._prefix_of_who = msgspec.structs.replace(plan, user=name).program()
+            return self._inside()
+
+    def _inside(self) -> Seen:
         self._untraced("setup", self._act.setup)
         exit_code, killed_by, output = self._traced()
         output += self._untraced("after", self._act.after)
@@ -150,13 +167,15 @@ class _Run:
         who = self._stage.who
         if who is None:
             return {"env": env}
+        if self._prefix_of_who is not None:
+            return {"env": environment(who, env)}
         groups = os.getgrouplist(who.name, who.gid)
         return {"env": environment(who, env), "user": who.uid, "group": who.gid, "extra_groups": groups}
 
     def _untraced(self, what: str, lines: Sequence[str]) -> str:
         if not lines:
             return ""
-        prefix = [] if self._space.around_command else self._prefix
+        prefix = [] if self._space.around_command else self._prefix_of_who or self._prefix
         done = subprocess.run(
             [*prefix, "sh", "-e", "-c", "\n".join(lines)],
             cwd=self._work,
@@ -175,15 +194,17 @@ class _Run:
     def _traced(self) -> tuple[int | None, int | None, str]:
         """Exit status or signal of the command, and what it printed."""
         files = self._stage.recordings / self._act.name
-        gotrace = [sys.executable, "-m", "gotrace", "build", "--backend", self._stage.backend, "--no-color"]
+        gotrace = [sys.executable, "-m", "gotrace", self._act.tool.value, "--no-color"]
+        gotrace += ["--backend", self._stage.backend]
+        gotrace += ["--sudo"] if self._stage.sudo else []
         gotrace += ["--report", f"json:{files}.json", "-o", f"{files}.gotrace", "--"]
         inside = [*self._command]
         whole = [*gotrace, *self._prefix, *inside] if self._space.around_command else [*self._prefix, *gotrace, *inside]
         printed = self._work.parent / f"{self._act.name}.printed"
-        with printed.open("wb") as stream:
+        with printed.open("wb") as stream, collector(wanted=self._stage.sudo) as given:
             done = subprocess.run(
-                whole, cwd=self._work, env=self._env, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
-                timeout=_PATIENCE_S, check=False, restore_signals=True,
+                whole, cwd=self._work, env=self._env | given["variables"], pass_fds=given["pass_fds"],
+                stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, timeout=_PATIENCE_S, check=False,
             )  # fmt: skip
         text = printed.read_bytes().decode(errors="backslashreplace")
         own = _OWN_WORDS.search(text)

@@ -11,6 +11,7 @@ import glob
 import os
 import re
 import resource
+import shutil
 import signal
 import sys
 from collections import defaultdict
@@ -20,8 +21,9 @@ from typing import NoReturn
 
 import msgspec
 
-from gotrace.scenario import mounts, namespaces, refuse, roots
-from gotrace.scenario.plan import SET_UP_FAILED, Plan, Root
+from gotrace.errors import GotraceError
+from gotrace.scenario import mounts, namespaces, overlays, refuse, roots
+from gotrace.scenario.plan import SET_UP_FAILED, Overlay, Plan, Root
 
 _VARIABLE = re.compile(r"\$(\w+)")
 _UNLIMITED = -1
@@ -37,7 +39,7 @@ def main(words: Sequence[str]) -> NoReturn:
         sys.exit("usage: python -m gotrace.scenario.enter PLAN -- PROGRAM [ARGUMENT...]")
     try:
         set_up(msgspec.json.decode(words[0], type=Plan))
-    except (_SetUpError, OSError, msgspec.MsgspecError) as error:
+    except (_SetUpError, GotraceError, OSError, msgspec.MsgspecError) as error:
         print(f"gotrace: this environment cannot be set up: {_reason(error)}", file=sys.stderr)
         sys.exit(SET_UP_FAILED)
     become(words[2:])
@@ -64,12 +66,18 @@ def set_up(plan: Plan) -> None:
     if plan.with_parent:
         namespaces.die_with_parent()
     os.environ.update({name: _expanded(text, plan) for name, text in plan.variables.items()})
+    if plan.join:
+        namespaces.join_mounts(plan.join)
+        os.chdir(cwd)
     namespaces.unshare(mounts=plan.mount, network=plan.network)
     if plan.network and plan.loopback:
         namespaces.bring_up_loopback()
     if plan.mount:
         mounts.keep_to_ourselves()
-        _change_folders(plan)
+        if plan.overlay is not None:
+            _go_into(plan.overlay, plan)
+        else:
+            _change_folders(plan)
         _restrict(plan)
         os.chdir(cwd)  # into what is mounted there now
     if plan.root is not None:
@@ -79,6 +87,37 @@ def set_up(plan: Plan) -> None:
         resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (most, most))
     if plan.refuse:
         refuse.refuse(plan.refuse)
+    if plan.user:
+        _become_user(plan.user)
+
+
+def _become_user(name: str) -> None:
+    from gotrace.capture import privileges
+
+    privileges.become(privileges.user(name))
+
+
+def _go_into(overlay: Overlay, plan: Plan) -> None:
+    """Into the overlay, and change files there for real: nothing else than the overlay has them afterwards."""
+    outside = Path("/").stat().st_dev
+    expanded = [_expanded(each, plan) for each in overlay.keep]
+    kept = [os.path.realpath(folder) for folder in expanded if folder.startswith("/")]
+    work = os.path.realpath(plan.work)
+    overlays.change_root(kept, overlay.bind)
+    if Path("/").stat().st_dev == outside:
+        raise _SetUpError("the root folder is still the real one")
+    real = [*overlays.KERNEL, *overlay.bind, *(folder for folder in kept if folder != work)]
+    for one in plan.hide:
+        for path in _to_hide(one, plan):
+            if any(overlays.is_below(str(path), folder) for folder in real):
+                raise _SetUpError(f"{path} is the real one also in an overlay, and is not removed")
+            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    for name, text in plan.texts.items():
+        path = Path(_expanded(name, plan))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.unlink(missing_ok=True)
+        path.write_text(text)
+        path.chmod(0o755 if text.startswith("#!") else 0o644)
 
 
 def _change_folders(plan: Plan) -> None:

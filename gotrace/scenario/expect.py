@@ -10,6 +10,7 @@ from typing import Any
 from gotrace.events.errno import errno_name
 from gotrace.events.model import KnownEvent
 from gotrace.events.signals import SIGNALS
+from gotrace.events.strace import render
 from gotrace.scenario.model import EventPattern, Expectation
 from gotrace.scenario.result import DIAGNOSIS
 
@@ -96,6 +97,8 @@ def _text(event: KnownEvent, name: str) -> str:
     if name == "errno":
         number = getattr(event, "errno", getattr(event, "error", 0))
         return errno_name(number) if number else ""
+    if name == "shown":
+        return render(event)
     value = getattr(event, name, None)
     if value is None:
         return ""

@@ -15,7 +15,7 @@ from gotrace.errors import GotraceError
 from gotrace.events.model import KnownEvent
 from gotrace.events.signals import SIGNALS
 from gotrace.resources import scenarios_dir
-from gotrace.scenario.model import Act, Claim, Environment, EventPattern, Expectation, Scenario, Verdict
+from gotrace.scenario.model import Act, Claim, Environment, EventPattern, Expectation, Scenario, Tool, Verdict
 
 FILE_NAME: Final = "scenario.toml"
 """Of a scenario that is a folder."""
@@ -42,10 +42,12 @@ class _Pattern(msgspec.Struct, forbid_unknown_fields=True, rename={"least": "min
     text: str | None = None
     status: str | None = None
     signal: str | None = None
+    shown: str | None = None
 
 
 class _Act(msgspec.Struct, forbid_unknown_fields=True):
     title: str = ""
+    tool: Tool | None = None
     command: list[str] = []
     printed: str | None = None
     env: dict[str, str] = {}
@@ -79,6 +81,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True):
     seed: list[str] = []
     requires: list[str] = []
     environment: str | dict[str, Any] = "host"
+    tool: Tool = Tool.BUILD
     claim: _Claim | None = None
     copy: str = ""
     files: dict[str, str] = {}
@@ -124,7 +127,7 @@ def _scenario(file: Path, name: str, parsed: _File) -> Scenario:
             raise ScenarioError(f"{file}: files: {path!r} is not below the scenario's folder")
     copied = _copied(file, parsed.copy) if parsed.copy else {}
     first = [] if parsed.rule is None else [parsed.rule]
-    where = _environment(parsed.environment)
+    usual = parsed.tool, _environment(parsed.environment)
     scenario = Scenario(
         id=name,
         title=parsed.title,
@@ -137,8 +140,8 @@ def _scenario(file: Path, name: str, parsed: _File) -> Scenario:
         copied=parsed.copy,
         folder=file.parent if file.name == FILE_NAME else None,
         claim=_claim(parsed.claim),
-        reproduce=_act(file, "reproduce", parsed.reproduce, where, first),
-        fixes=tuple(_act(file, f"fix-{place}", act, where, []) for place, act in enumerate(parsed.fix, 1)),
+        reproduce=_act(file, "reproduce", parsed.reproduce, usual, first),
+        fixes=tuple(_act(file, f"fix-{place}", act, usual, []) for place, act in enumerate(parsed.fix, 1)),
         path=file,
     )
     if scenario.rule is not None and not scenario.fixes:
@@ -168,11 +171,14 @@ def _claim(claim: _Claim | None) -> Claim | None:
     return Claim(claim.source, claim.text.strip(), claim.verdict, claim.measured.strip())
 
 
-def _act(file: Path, name: str, act: _Act, where: Environment, findings: list[str]) -> Act:
+def _act(file: Path, name: str, act: _Act, usual: tuple[Tool, Environment], findings: list[str]) -> Act:
     if bool(act.command) == (act.printed is not None):
         raise ScenarioError(f"{file}: {name}: one of `command` and `printed` says what is run")
     if act.printed is not None and name == "reproduce":
         raise ScenarioError(f"{file}: {name}: nothing was printed yet; give its `command`")
+    environment = usual[1] if act.environment is None else _environment(act.environment)
+    if environment.settings.get("install") == "printed" and name == "reproduce":
+        raise ScenarioError(f"{file}: {name}: nothing was printed yet; only a fix can have it installed")
     if act.signal is not None and act.signal not in SIGNALS.values():
         raise ScenarioError(f"{file}: {name}: {act.signal!r} is no signal's name, as SIGKILL is")
     _check_expressions(file, name, [*act.output, *act.not_output, *act.message, act.source or ""])
@@ -180,13 +186,14 @@ def _act(file: Path, name: str, act: _Act, where: Environment, findings: list[st
     return Act(
         name=name,
         title=act.title,
+        tool=usual[0] if act.tool is None else act.tool,
         command=tuple(act.command),
         printed=act.printed,
         env=MappingProxyType(act.env),
         unset=tuple(act.unset),
         setup=tuple(act.setup),
         after=tuple(act.after),
-        environment=where if act.environment is None else _environment(act.environment),
+        environment=environment,
         expect=Expectation(
             exit=default if act.exit is None else act.exit,
             signal=act.signal,

@@ -17,6 +17,13 @@ class Verdict(StrEnum):
     FALSE = "false"
 
 
+class Tool(StrEnum):
+    """How gotrace watches an act's command."""
+
+    BUILD = "build"
+    RUN = "run"
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What somebody says about a failure, and what the scenario's acts measure of it at each run."""
@@ -34,7 +41,8 @@ class EventPattern:
     """Events that have to be seen between `least` and `most` times; most None: any number.
 
     `fields` are regular expressions, searched in the event's field as text: `path`, `argv` (words joined by blanks),
-    `paths`, `syscall`, `errno` (the name: ENOENT), `text`, `status`, `signal`.
+    `paths`, `syscall`, `errno` (the name: ENOENT), `text`, `status`, `signal`, and `shown`: the whole of it
+    in strace's notation.
     """
 
     kind: str
@@ -77,6 +85,8 @@ class Act:
     name: str
     """`reproduce`, or `fix-1`, `fix-2` ..."""
     title: str
+    tool: Tool
+    """As a build, or as a program's run: `gotrace build` or `gotrace run`."""
     command: tuple[str, ...]
     """Empty where `printed` says which one it is."""
     printed: str | None

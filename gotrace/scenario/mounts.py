@@ -20,6 +20,8 @@ _RECURSIVE: Final = 0x4000
 _PRIVATE: Final = 0x40000
 _SYS_MOUNT_SETATTR: Final = 442
 """The same number on all architectures (Linux 5.12)."""
+_DETACH: Final = 2
+"""MNT_DETACH of umount2(2)."""
 _AT_FDCWD: Final = -100
 _AT_RECURSIVE: Final = 0x8000
 READ_ONLY: Final = 0x1
@@ -96,6 +98,26 @@ def change(
         os.close(descriptor)
 
 
+def layer(lower: int, upper: str, work: str, target: str, flags: int = 0) -> None:
+    """Mount a folder (its descriptor) at `target` so that what is written there goes to `upper`.
+
+    `upper` and `work` are empty folders of one file system, of which the kernel needs the second for itself.
+    """
+    kept = flags & _KEPT_FLAGS
+    _mount("overlay", target, "overlay", kept, f"lowerdir=/proc/self/fd/{lower},upperdir={upper},workdir={work}")
+
+
+def pivot(folder: str) -> None:
+    """Have a folder, on which something is mounted, as the root of this mount namespace, and what was there as nothing.
+
+    Both by pivot_root(2) on the spot, as its page says: the old root lies over the new one then, until it is taken off.
+    """
+    os.chdir(folder)
+    _check(_libc.pivot_root(b".", b"."), folder)
+    _check(_libc.umount2(b".", _DETACH), folder)
+    os.chdir("/")
+
+
 def _overlay(folder: str, beneath: int, hidden: Iterable[str], flags: int) -> None:
     """Mount what is in `folder` now, as a layer over what was there (its descriptor)."""
     whiteouts = [Path(folder, name) for name in hidden]
@@ -128,14 +150,20 @@ def _fill(folder: str, source: str, left_out: Iterable[str]) -> None:
             bind(entry.path, str(target))
 
 
-def _mounted_below(folder: str) -> Iterator[str]:
-    """The outermost mount points below a folder (proc_pid_mountinfo(5)) that can be reached."""
-    found: list[str] = []
+def points(folder: str) -> list[str]:
+    """All mount points below a folder (proc_pid_mountinfo(5)), each once, an outer one in front of those in it."""
+    found = set()
     for line in Path("/proc/self/mountinfo").read_bytes().splitlines():
         point = os.fsdecode(_OCTAL.sub(lambda one: bytes([int(one[1], 8)]), line.split()[4]))
-        if point.startswith(folder.rstrip("/") + "/"):
-            found.append(point)
-    for point in sorted(set(found)):
+        if point.startswith(folder.rstrip("/") + "/") and point != folder:
+            found.add(point)
+    return sorted(found)
+
+
+def _mounted_below(folder: str) -> Iterator[str]:
+    """The outermost mount points below a folder that can be reached."""
+    found = points(folder)
+    for point in found:
         if not any(point.startswith(other + "/") for other in found):
             with suppress(OSError):
                 Path(point).stat()

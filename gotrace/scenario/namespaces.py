@@ -51,6 +51,21 @@ def unshare(*, mounts: bool, network: bool) -> None:
         _give_up_later(held)
 
 
+def join_mounts(path: str) -> None:
+    """Be in another mount namespace from now on, at its root: setns(2), which takes root's rights.
+
+    Raises:
+        OSError: the kernel refuses it, or nobody is in that namespace any more.
+    """
+    namespace = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if _libc.setns(namespace, _NEW_MOUNTS):
+            number = ctypes.get_errno()
+            raise OSError(number, f"cannot enter the mount namespace of this act: {os.strerror(number)}")
+    finally:
+        os.close(namespace)
+
+
 def die_with_parent() -> None:
     """Have the kernel kill this process when the one that started it ends (prctl(2)); an execve(2) changes nothing."""
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

@@ -9,6 +9,9 @@ from pathlib import PurePath
 
 from gotrace.scenario.model import Act, Environment, EventPattern, Expectation, Scenario
 
+WORK = "$WORK"
+_SPECIAL = re.compile(r'[\\"$`]')
+"""What means something between double quotes (sh(1))."""
 _CHAPTER = re.compile(r"\d+(\.\d+)*")
 _LANGUAGES = {".go": "go", ".c": "c", ".h": "c", ".cc": "cpp", ".cpp": "cpp", ".sh": "sh", ".mod": "text"}
 
@@ -52,8 +55,20 @@ def command_text(act: Act) -> str:
     if act.printed is not None:
         return f"# the command that gotrace printed, with {act.printed} in it"
     changes = [word for name in act.unset for word in ("-u", name)]
-    changes += [f"{name}={value}" for name, value in act.env.items()]
-    return shlex.join([*(["env", *changes] if changes else []), *act.command])
+    words = ["env", *map(shlex.quote, changes)] if changes or act.env else []
+    words += [f"{name}={_value(text)}" for name, text in act.env.items()]
+    return " ".join([*words, *map(shlex.quote, act.command)])
+
+
+def _value(text: str) -> str:
+    """A variable's value for a shell, in which $WORK stays what it is: the act's folder."""
+    if WORK not in text:
+        return shlex.quote(text)
+    parts = [_SPECIAL.sub(r"\\\g<0>", part) for part in text.split(WORK)]
+    quoted = parts[0]
+    for part in parts[1:]:
+        quoted += ("${WORK}" if part[:1] == "_" or part[:1].isalnum() else WORK) + part
+    return f'"{quoted}"'
 
 
 def prose(text: str) -> str:

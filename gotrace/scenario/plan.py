@@ -30,6 +30,15 @@ class Root(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     """With /proc and /dev."""
 
 
+class Overlay(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """This machine's whole file system, to be written to without a trace."""
+
+    keep: list[str] = []
+    """Folders that stay the real ones, beside /proc, /dev and /sys; one that does not exist here is left out."""
+    bind: dict[str, str] = {}
+    """Folder inside -> real folder that is there as well."""
+
+
 class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     """All settings of an environment.
 
@@ -51,6 +60,12 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     tmpfs: dict[str, int] = {}
     """Folder -> bytes that the file system mounted there takes."""
     root: Root | None = None
+    overlay: Overlay | None = None
+    """With it `hide` and `texts` are real: what is hidden was removed, and may come back."""
+    join: str = ""
+    """A mount namespace to be in (/proc/PID/ns/mnt), in place of one of its own."""
+    user: str = ""
+    """Name of the user that the program runs as; empty: as who calls."""
     refuse: dict[int, int] = {}
     """Number of a system call of x86-64 -> errno that it fails with."""
     limits: dict[str, int] = {}

@@ -15,6 +15,7 @@ from gotrace.scenario import act
 from gotrace.scenario.environments import space
 from gotrace.scenario.expect import first_line
 from gotrace.scenario.model import Act, Scenario
+from gotrace.scenario.privileged import needs_sudo
 from gotrace.scenario.requirements import Requirement, missing_of
 from gotrace.scenario.result import ActResult, ScenarioResult, Status
 
@@ -35,10 +36,15 @@ def run(
     scenario: Scenario,
     backend: str,
     *,
+    sudo: bool = False,
     keep: Path | None = None,
     progress: Progress = lambda *_: None,
 ) -> ScenarioResult:
-    """Perform all acts under a backend; what falls short is told, not raised. `keep`: a folder for what they leave."""
+    """Perform all acts under a backend; what falls short is told, not raised.
+
+    `sudo`: where the backend takes a privilege that this process lacks, sudo gives it. `keep`: a folder for what they
+    leave.
+    """
     started = time.monotonic()
     lacks = missing(scenario)
     if lacks:
@@ -46,7 +52,7 @@ def run(
         return ScenarioResult(scenario.id, backend, Status.SKIPPED, _environments(scenario), why=why)
     folder = Path(tempfile.mkdtemp(prefix=f"gotrace-{scenario.id}-"))
     try:
-        results = _perform_all(scenario, _stage(folder, backend), progress)
+        results = _perform_all(scenario, _stage(folder, backend, sudo=sudo), progress)
         if keep is not None:
             shutil.copytree(folder, keep / f"{scenario.id}-{backend}", dirs_exist_ok=True, symlinks=True)
     finally:
@@ -76,14 +82,14 @@ def _perform_all(scenario: Scenario, stage: act.Stage, progress: Progress) -> li
     return results
 
 
-def _stage(folder: Path, backend: str) -> act.Stage:
+def _stage(folder: Path, backend: str, *, sudo: bool) -> act.Stage:
     """Acts run as the invoking user. Root makes nothing below a folder that is theirs: it might be a link."""
     recordings, who = folder / "recordings", invoker()
     recordings.mkdir()
     if who is not None:
         act.give(recordings, who)
         folder.chmod(0o711)  # theirs are only the folders in it
-    return act.Stage(folder, backend, build_cache(who), recordings, who)
+    return act.Stage(folder, backend, build_cache(who), recordings, who, sudo and needs_sudo(backend))
 
 
 def build_cache(who: Invoker | None = None) -> Path:

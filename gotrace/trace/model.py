@@ -97,8 +97,8 @@ class Span:
 
     @property
     def compiled(self) -> bool:
-        """Go's compiler made a package of it: it ended, and with status 0."""
-        return self.role is Role.COMPILE and self.exit is not None and not self.failed
+        """Go's compiler made a package of it: it was asked to, and ended with status 0."""
+        return self.role is Role.COMPILE and not self.probe and self.exit is not None and not self.failed
 
     def failing(self, file: str) -> list[SyscallError]:
         """Its failing calls whose first path ends in this name, in order. One run may have a hundred thousand."""

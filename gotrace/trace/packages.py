@@ -1,8 +1,9 @@
 """Which Go package each tool run belongs to.
 
 compile and asm say it (`-p`), cgo says it (`-importpath`), and all tools name the package's work folder
-`$WORK/bNNN`; gcc's own children and those of cgo and link belong to what their parent works on. What names no work
-folder (pkg-config, vet's configuration of a package that was not compiled) is told by its working directory.
+`$WORK/bNNN`; gcc's own children and those of cgo and link belong to what their parent works on. What a go command runs
+for a package and names no work folder (pkg-config, vet's configuration of a package that was not compiled) is told by
+its working directory. Nobody else's: a configure script that tries the C compiler out works in a package's folder too.
 
 A package main is called so by all tools. Its import path is told by where its sources lie; see `gotrace.trace.folders`.
 """
@@ -12,6 +13,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from gotrace.events.gocommand import BUILDING, parse
 from gotrace.events.tools import Role
 from gotrace.trace.argv import absolute, flag_value, work_folder
 from gotrace.trace.folders import Folders
@@ -25,6 +27,10 @@ _HEADING = "# "
 """In front of what a tool said the go command writes `# import/path` (cmd/go/internal/work, showOutput)."""
 
 _NO_TOOL = frozenset({Role.GO, Role.OTHER})
+_START_ANYTHING = frozenset({"run", "test"})
+"""The go commands that build, and then run a program of the user's, which may do the same as a build does."""
+_SAY_PACKAGE = frozenset({Role.COMPILE, Role.ASM, Role.CGO})
+"""Others have a `-p` too: to gcc it means a profile."""
 _HAND_DOWN = frozenset(Role) - {Role.GO, Role.TEST_BINARY}
 """Roles whose children work on the same package; a test may start anything."""
 
@@ -46,7 +52,7 @@ class _Packages:
             folder = fact.data.get("dir")
             if isinstance(folder, str) and fact.subject:
                 self._folders.learn(folder, fact.subject)
-        tools = [span for span in trace.spans if span.role in (Role.COMPILE, Role.ASM, Role.CGO)]
+        tools = [span for span in trace.spans if span.role in _SAY_PACKAGE]
         for span in tools:
             self._learn(span)
         mains = [span for span in tools if _named(span) == _MAIN]
@@ -82,7 +88,7 @@ class _Packages:
         """By its working directory; only vet is sure to work in a folder with a package."""
         if span.role is Role.VET and work_folder(span.argv) is not None:
             return self._folders.path_of(span.exec.cwd)
-        return self._folders.known(span.exec.cwd)
+        return self._folders.known(span.exec.cwd) if _works_in_folder(span) else None
 
     def _in_work_folder(self, span: Span) -> str | None:
         folder = work_folder(span.argv)
@@ -148,7 +154,18 @@ def _module_roots(trace: Trace) -> set[str]:
     return {posixpath.dirname(file) for file in files if isinstance(file, str) and file.endswith("/go.mod")}
 
 
+def _works_in_folder(span: Span) -> bool:
+    """A go command that builds wanted this pkg-config or vet; a script may lie between (PKG_CONFIG, -vettool)."""
+    go = next((above for above in span.ancestors() if above.role is not Role.OTHER), None)
+    if span.role not in (Role.PKG_CONFIG, Role.VET) or go is None or go.role is not Role.GO:
+        return False
+    subcommand = parse(go.argv).subcommand
+    return subcommand in (*BUILDING, "list") and (span.parent is go or subcommand not in _START_ANYTHING)
+
+
 def _named(span: Span) -> str | None:
+    if span.role not in _SAY_PACKAGE:
+        return None
     return flag_value(span.argv, "-importpath" if span.role is Role.CGO else "-p")
 
 

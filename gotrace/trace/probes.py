@@ -24,6 +24,8 @@ _ANSWERS = frozenset(
         "-Wl,--version",
     }
 )
+_VERSION_OPTIONS = (("-v",), ("-V",), ("-version",), ("-qversion",))
+"""Alone, as configure scripts ask compilers of all kinds for their version (autoconf's AC_PROG_CC)."""
 _NO_COLOR = "-fdiagnostics-color=never"
 
 
@@ -51,7 +53,7 @@ def _asks(span: Span, starter: Span | None) -> bool:
         return "--version" in words
     if span.role not in _C_TOOLS:
         return False
-    if words == ("-v",) or any(word in _ANSWERS or word.startswith(("-print-", "--print-")) for word in words):
+    if words in _VERSION_OPTIONS or any(word in _ANSWERS or word.startswith(("-print-", "--print-")) for word in words):
         return True
     if starter is None or span.role is not Role.CC:
         return False

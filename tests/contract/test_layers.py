@@ -28,16 +28,17 @@ OUTERMOST = frozenset({"cli", "api", "__main__", ""})
 """What may import everything, and what nothing of the inner layers may import; "" is gotrace/__init__.py."""
 
 ONLY_IN = {
+    "capstone": ("gotrace.elf",),
     "bcc": ("gotrace.sources.ebpf",),
     "ptrace": ("gotrace.sources.ptrace",),
     "pyroute2": ("gotrace.sources.netlink", "gotrace.host", "gotrace.scenario"),
     "rich": ("gotrace.reports", "gotrace.cli"),
     "typer": ("gotrace.cli",),
 }
-ONLY_WHERE_USED = frozenset({"bcc", "ptrace", "pyroute2"})
+ONLY_WHERE_USED = frozenset({"bcc", "capstone", "ptrace", "pyroute2"})
 """Costly imports: they stand inside the function that needs them."""
 
-LOADED_LATE = frozenset({"gotrace.sources.ptrace.stops"})
+LOADED_LATE = frozenset({"gotrace.sources.ptrace.stops", "gotrace.sources.ptrace.requests"})
 """What is itself imported only where it is used; the last test sees to it."""
 
 
@@ -96,6 +97,8 @@ def test_a_library_is_imported_only_in_its_place(library: str) -> None:
 
 def test_reading_a_recording_needs_none_of_the_costly_libraries() -> None:
     """`gotrace report` works on a machine without BCC, and `gotrace --help` is quick."""
-    program = "import sys, gotrace.cli.app; print(*sorted({'bcc', 'ptrace', 'pyroute2'} & sys.modules.keys()))"
+    program = (
+        "import sys, gotrace.cli.app; print(*sorted({'bcc', 'capstone', 'ptrace', 'pyroute2'} & sys.modules.keys()))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
     assert done.stdout.split() == []

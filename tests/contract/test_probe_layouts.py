@@ -10,44 +10,67 @@ import pytest
 from gotrace.host.kernel import bcc_location
 from gotrace.sources.ebpf import unit
 from gotrace.sources.ebpf.compile import compile_probes
-from gotrace.sources.ebpf.compiled import Compiled
-from gotrace.sources.ebpf.records import format_of
+from gotrace.sources.ebpf.compiled import Compiled, format_of
 
 HEAD = "ts_ns pid tid ns_pid kind part"
 EXPECTED = {
     "fork_record": (32, f"{HEAD} child_pid child_ns_pid"),
-    "exec_record": (40, f"{HEAD} argv_bytes env_bytes"),
+    "exec_record": (48, f"{HEAD} argv_bytes env_bytes mount_ns unused"),
     "exit_record": (32, f"{HEAD} code unused"),
     "text_record": (32, f"{HEAD} bytes flags text"),
     "failure_record": (96, f"{HEAD} ip args nr error abi path1_bytes path2_bytes flags text"),
     "syscall_info": (12, "path1 path2 noise_slot noise"),
-    "config": (16, "cookie view_level unused"),
+    "config": (16, "cookie view_level stops"),
 }
+OF_A_RUN = {
+    "failure_record": (
+        200, f"{HEAD} ip args nr error abi path1_bytes path2_bytes flags frames stack text",
+    ),
+    "library_head": (40, "base size offset inode device unused"),
+    "dl_record": (72, f"{HEAD} began_ns handle flags result caller name_bytes version_bytes text"),
+    "signal_record": (
+        800, f"{HEAD} address handler error_code trap registers code signal instruction_bytes stack_bytes frames"
+        " instruction goroutine go_at go_found go_frames memory_bytes memory spill",
+    ),
+    "file_id": (16, "inode device"),
+    "unseen_record": (32, "ts_ns inode device pid stopped"),
+}  # fmt: skip
+TEXTS = ("text", "memory")
 """Structure: bytes before its text (or in all), members in order."""
 
 
+@pytest.fixture(scope="module", params=[False, True], ids=["build", "run"])
+def running(request: pytest.FixtureRequest) -> bool:
+    """A build is followed, or a program's run."""
+    return bool(request.param)
+
+
 @pytest.fixture(scope="module")
-def compiled() -> Compiled:
+def compiled(running: bool) -> Compiled:
     if bcc_location() is None:
         pytest.skip("python3-bpfcc is not installed; `make setup` installs it")
-    return compile_probes()
+    return compile_probes(running=running)
 
 
-def test_the_compiler_lays_out_what_the_decoder_expects(compiled: Compiled) -> None:
+def test_the_compiler_lays_out_what_the_decoder_expects(compiled: Compiled, running: bool) -> None:
     laid_out = {
-        name: (format_of(layout, until="text").size, " ".join(member[0] for member in layout.members))
+        name: (format_of(layout, until=TEXTS).size, " ".join(member[0] for member in layout.members))
         for name, layout in compiled.layouts.items()
     }
-    assert laid_out == EXPECTED
+    assert laid_out == EXPECTED | (OF_A_RUN if running else {})
 
 
 def test_records_begin_alike(compiled: Compiled) -> None:
-    heads = {tuple(layout.members[:6]) for name, layout in compiled.layouts.items() if name.endswith("_record")}
+    heads = {
+        tuple(layout.members[:6])
+        for name, layout in compiled.layouts.items()
+        if name.endswith("_record") and name != "unseen_record"
+    }
     assert len(heads) == 1
 
 
-def test_every_program_is_compiled_and_names_only_known_maps(compiled: Compiled) -> None:
-    assert {program.name for program in compiled.programs} == set(unit.PROGRAMS)
+def test_every_program_is_compiled_and_names_only_known_maps(compiled: Compiled, running: bool) -> None:
+    assert {program.name for program in compiled.programs} == set(unit.programs(running=running))
     known = {spec.name for spec in compiled.maps}
     assert {name for program in compiled.programs for _, name in program.maps} <= known
 
@@ -62,4 +85,4 @@ def test_constants_are_read_from_the_header() -> None:
 
 def test_every_kernel_member_the_probes_use_is_of_a_known_structure() -> None:
     assert ("task_struct", "tgid") in unit.members()
-    assert all(member for _, member in unit.members())
+    assert all(member for _, member in unit.members(running=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import subprocess
 import tempfile
 from collections import Counter
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gotrace.events.model import SyscallError
+from gotrace.sources.base import Target
 from gotrace.sources.ptrace.source import PtraceSource
 from tests.integration.observing import Observed, observe
 
@@ -42,15 +44,16 @@ def compiled(name: str, folder: Path) -> str:
     return str(program)
 
 
-def both(*argv: str, env: Mapping[str, str] | None = None) -> Both:
-    """Run it twice. argv[0] is a path."""
+def both(*argv: str, env: Mapping[str, str] | None = None, running: bool = False) -> Both:
+    """Run it twice. argv[0] is a path; `running`: it is followed as a run, not as a build."""
     variables = dict(os.environ if env is None else env)
     with _written() as bare_texts:
         pid = os.posix_spawn(argv[0], argv, variables)
         status = os.waitpid(pid, 0)[1]
     bare = Ran(status, *bare_texts)
     with _written() as traced_texts:
-        seen = observe(argv, env=variables, source=PtraceSource())
+        target = Target(secrets.randbits(63), running=running)
+        seen = observe(argv, env=variables, source=PtraceSource(), target=target)
     return Both(bare, Ran(seen.wait_status, *traced_texts), seen)
 
 

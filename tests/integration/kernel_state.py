@@ -9,9 +9,11 @@ import struct
 import time
 from pathlib import Path
 
-from gotrace.sources.ebpf.unit import PROGRAMS
+from gotrace.sources.ebpf import unit
 
 _SYS_BPF, _PROG_GET_NEXT_ID, _PROG_GET_FD_BY_ID, _OBJ_GET_INFO_BY_FD = 321, 11, 13, 15
+_OURS = frozenset(name[:15] for name in unit.programs(running=True))
+"""The kernel keeps 15 letters of a name."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -41,7 +43,7 @@ def loaded_programs() -> list[int]:
                 raise OSError(ctypes.get_errno(), "cannot list programs")
             return found
         number = struct.unpack_from("<I", answer, 4)[0]
-        if _name(number) in PROGRAMS:
+        if _name(number) in _OURS:
             found.append(number)
 
 

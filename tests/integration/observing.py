@@ -40,9 +40,9 @@ class Observed:
 
 
 def observe(argv: Sequence[str], *, env: dict[str, str] | None = None, source: Source | None = None, sudo: bool = False,
-            period: float = 0.02) -> Observed:  # fmt: skip
+            period: float = 0.02, target: Target | None = None) -> Observed:  # fmt: skip
     """Run `argv` (argv[0] is a path) to its end; events in order of time."""
-    target = Target(secrets.randbits(63))
+    target = target or Target(secrets.randbits(63))
     with (source or EbpfSource()).open(target, sudo=sudo) as capture:
         capture.attach()
         gate, opener = os.pipe()
@@ -67,6 +67,7 @@ def observe(argv: Sequence[str], *, env: dict[str, str] | None = None, source: S
                     events += capture.decode(batch)
                 else:
                     spooled.append(batch)
+            capture.lost_so_far()  # as the capture layer does: a source may learn from this that its collector is gone
             if ended:
                 break
             time.sleep(period)

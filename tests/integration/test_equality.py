@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gotrace.events.model import Output, SyscallError
-from gotrace.sources.ptrace import compiled, tracer
+from gotrace.sources.ptrace import compiled, records, tracer
 from tests.integration.both import NOBODY, Both, observe_both
 from tests.integration.differences import DIFFERENCES, OF_ORDINARY_USERS, Difference, unequal
 from tests.integration.projects import ADD, go_module
@@ -202,6 +202,7 @@ def test_roots_and_folders_that_are_not_what_they_were(program: Callable[[str], 
         "os.execv('/folder/tool', ['outside of it'])"
     )
     assert [e.cwd for e in both.ptrace.execs()[1:]] == ["/folder", "/", str(Path.cwd())]
+    assert [(e.root, e.mount_namespace) for e in both.ptrace.execs()] == [("", 0), *[(str(inside.parent), 0)] * 3]
 
     both = shell(f"cd {gone}; rmdir {gone}; /bin/true; rmdir {gone.parent}; /bin/true; cd '{odd}'; exec /bin/true")
     assert [e.cwd for e in both.ptrace.execs() if e.path == "/bin/true"] == [str(gone), str(gone), str(odd)]
@@ -209,6 +210,8 @@ def test_roots_and_folders_that_are_not_what_they_were(program: Callable[[str], 
     mounts = f"mount -t tmpfs none '{odd}'; mkdir '{odd}/a'; cd '{odd}/a'; exec /bin/true"
     both = equal(observe_both(["/usr/bin/unshare", "-m", "/bin/sh", "-c", mounts]))
     assert both.ptrace.execs()[-1].cwd == f"{odd}/a"
+    assert [e.root for e in both.ptrace.execs()] == [""] * len(both.ptrace.execs())
+    assert [bool(e.mount_namespace) for e in both.ptrace.execs()[:2]] == [False, True]
 
 
 def test_execs_by_descriptor() -> None:
@@ -299,7 +302,7 @@ def test_the_differences_are_real(program: Callable[[str], str]) -> None:
 
 def test_what_is_no_documented_difference_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the comparison would be worth nothing."""
-    monkeypatch.setattr(tracer, "working_directory", lambda pid: b"/elsewhere")
+    monkeypatch.setattr(tracer, "folders", lambda pid: (b"/elsewhere", records.HERE))
     only_ebpf, only_ptrace = unequal(observe_both(["/bin/true"]))
     assert [dict(event)["cwd"] for event in only_ebpf + only_ptrace] == [str(Path.cwd()), "/elsewhere"]
 

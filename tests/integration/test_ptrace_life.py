@@ -102,10 +102,13 @@ def test_a_signal_that_is_meant_for_the_command_ends_all(project: Path, env: dic
 # --- the tracer is killed --------------------------------------------------------------------------------------------
 
 
-def test_the_death_of_the_tracer_ends_the_command_at_once_and_cleanly(env: dict[str, str], tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["build", "run"])
+def test_the_death_of_the_tracer_ends_the_command_at_once_and_cleanly(
+    how: str, env: dict[str, str], tmp_path: Path
+) -> None:
     """No process gets to see ENOSYS, which a filtered call returns without its tracer."""
     report = tmp_path / "report.json"
-    command = [str(GOTRACE), "build", "--report", f"json:{report}", "--", compiled("enosys", tmp_path)]
+    command = [str(GOTRACE), how, "--report", f"json:{report}", "--", compiled("enosys", tmp_path)]
     with Running(command, env) as run:
         wait_for(lambda: len(named("enosys", run)) == 5)
         os.kill(tracer_of(run), signal.SIGKILL)

@@ -328,7 +328,16 @@ class TestCgoDisabled:
     def test_turned_off_on_purpose_and_nothing_left_to_build(self, build: Build, tmp_path: Path) -> None:
         project = go_module(tmp_path / "app", {"main.go": ADD})
 
-        assert build(project, {"CGO_ENABLED": "0"}).findings == []
+        finding = only_finding(build(project, {"CGO_ENABLED": "0"}), "cgo-disabled")
+        assert finding["message"].startswith("CGO_ENABLED=0 is set in the environment, so no Go file of ex/app (")
+        assert_clean(build(project, command=printed_command(finding, "CGO_ENABLED=1")))
+
+    def test_turned_off_on_purpose_and_broken_by_something_else(self, build: Build, tmp_path: Path) -> None:
+        """What ./... passes over in silence is no cause of the failure of another package."""
+        project = go_module(tmp_path / "app", {"c/a.go": ADD, "b/b.go": "package b\n\nvar x int = y\n"})
+        failed = build(project, {"CGO_ENABLED": "0"}, ("go", "build", "./..."))
+
+        assert (failed.exit, failed.findings) == (1, [])
 
     def test_the_standard_library_without_cgo_is_no_loss(self, build: Build, tmp_path: Path, go_only: str) -> None:
         source = 'package main\n\nimport "net"\n\nfunc main() { println(net.IPv4len) }\n'

@@ -80,18 +80,23 @@ def test_what_gotrace_does_not_find_falls_short(scenario: Scenario, template: Pa
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopping_ends_what_runs_and_clears_up(env: dict[str, str], tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("command", ["run", "verify"])
+def test_stopping_ends_what_runs_and_clears_up(
+    env: dict[str, str], tmp_path: Path, command: str, number: signal.Signals
+) -> None:
     started, fixed = tmp_path / "started", tmp_path / "fixed"
     (tmp_path / "sleeps.toml").write_text(SLEEPS % (started, fixed))
     env = marked(env)
-    command = [str(GOTRACE), "scenario", "verify", "./sleeps.toml", "--trust", "--backend", "ptrace"]
-    with subprocess.Popen(command, env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as verify:
+    (tmp_path / "never.toml").write_text(SLEEPS % (fixed, fixed))
+    files = ["./sleeps.toml", *(["./never.toml"] if command == "verify" else [])]
+    words = [str(GOTRACE), "scenario", command, *files, "--trust", "--backend", "ptrace"]
+    with subprocess.Popen(words, env=env, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
         try:
             wait_for(started.exists)
-            verify.send_signal(number)
-            assert verify.wait(60) == 130
+            running.send_signal(number)
+            assert running.wait(60) == 128 + number
         finally:
-            verify.kill()
+            running.kill()
     wait_for(lambda: not processes_of(env))
     assert not fixed.exists()
     assert list((tmp_path / "tmp").iterdir()) == []

@@ -2,6 +2,7 @@
 
 The questions run as the user, with the environment and in the folder of the command, at the same time and with a
 common time limit; none of them downloads or builds anything. What stays unanswered is a fact too (`probe_failed`).
+Where tools ran below another root (a chroot, a container), files are looked at there, and no program of it is asked.
 The sorts of facts are listed in docs/architecture.md ("Facts").
 """
 
@@ -24,23 +25,29 @@ from gotrace.capture.facts.goenv import question as go_env_question
 from gotrace.capture.facts.gopackages import ask_packages, matters
 from gotrace.capture.facts.gopackages import question as packages_question
 from gotrace.capture.facts.headers import header_facts
+from gotrace.capture.facts.inside import facts_inside
 from gotrace.capture.facts.libraries import library_facts
 from gotrace.capture.facts.pkgconfig import answer_facts, pkgconfig_facts
 from gotrace.capture.facts.places import place_facts
 from gotrace.capture.facts.preambles import preamble_facts
 from gotrace.capture.facts.processes import Processes
 from gotrace.capture.facts.programs import program_facts
+from gotrace.capture.facts.runs import facts_of_run
 from gotrace.capture.facts.syscall_names import syscall_name_facts
 from gotrace.capture.facts.toolchain import toolchain_fact
 from gotrace.capture.facts.vcs import vcs_facts
+from gotrace.capture.roots import OURS, Namespaces, Root
 from gotrace.events.model import Fact, KnownEvent
 from gotrace.events.quoted import split_quoted
 from gotrace.events.recording import Header
+from gotrace.events.tools import Role
 from gotrace.host.distribution import host_facts
 
 _SECONDS = 2.0
 _MOST_BUILDS = 8
 _MOST_DRIVERS = 16
+_MOST_ROOTS = 4
+"""Bazel gives every compile a mount namespace; those of failures count."""
 _WORKERS = 6
 
 
@@ -53,29 +60,56 @@ def gather(
     cwd: str,
     now_ns: Callable[[], int],
     seconds: float = _SECONDS,
+    namespaces: Namespaces | None = None,
 ) -> list[Fact]:
     """The facts of a capture whose command has ended.
 
     `env` is the whole environment that the command was given (it is used, never recorded) and `cwd` its folder.
     `failed`: the command did not end with status 0; only then missing headers and libraries, full or forbidden folders,
     a refusal of git and the lines that ask for C are looked into.
-    Takes at most about `seconds`.
+    Takes at most about `seconds`, and as long again where tools ran below other roots; `namespaces` are those that were
+    kept for it while the command ran.
     """
-    inquiry = _Inquiry(Processes(events), env, cwd, seconds)
-    found = [Found("host", "", dict(header.host) or host_facts()), *inquiry.ask(failed)]
+    processes = Processes(events)
+    inside: list[Found] = []
+    asker = Asker(seconds)
+    if header.running:
+        inside += facts_of_run(processes, events, namespaces or Namespaces(), seconds)
+    for root in processes.other_roots()[:_MOST_ROOTS]:  # before there are threads: each of them makes a process
+        other = _Inquiry(processes, root, env, cwd, asker)
+        inside += other.look_inside(namespaces or Namespaces(), failed)
+    ours = _Inquiry(processes, OURS, env, cwd, Asker(seconds))
+    found = [Found("host", "", dict(header.host) or host_facts()), *ours.ask(failed), *inside]
     return [Fact(ts_ns=now_ns(), pid=one.pid, name=one.name, subject=one.subject, data=one.data) for one in found]
 
 
 class _Inquiry:
-    """All questions about one capture."""
+    """All questions about what ran below one root."""
 
-    def __init__(self, processes: Processes, env: Mapping[str, str], cwd: str, seconds: float) -> None:
-        self._processes = processes
+    def __init__(self, processes: Processes, root: Root, env: Mapping[str, str], cwd: str, asker: Asker) -> None:
+        self._everywhere, self._processes = processes, processes.within(root)
+        self._root = root
         self._env = env
         self._cwd = cwd or "/"
-        self._asker = Asker(seconds)
+        self._asker = asker
+
+    def look_inside(self, namespaces: Namespaces, failed: bool) -> Iterator[Found]:
+        """Of another root than ours: what its files say after a failure, and which programs were not asked."""
+        refusal = NoAnswerError(f"it ran in {self._root.kind}, where gotrace starts no program")
+        builds = list(go_builds(self._processes, self._env, self._cwd))
+        for build in builds[:_MOST_BUILDS]:
+            yield unanswered("goenv", go_env_question(build), refusal, build.pid)
+        for driver, image in list(executed_drivers(self._processes, self._env).items())[:_MOST_DRIVERS]:
+            yield unanswered("compiler", compiler_question(driver), refusal, image.process.pid)
+        if failed:
+            try:
+                yield from facts_inside(self._root, namespaces, self._processes, builds, self._asker.seconds_left)
+            except (NoAnswerError, OSError) as error:
+                reason = NoAnswerError(f"the tools ran in {self._root.kind}: {_reason(error)}")
+                yield unanswered("root", [real(self._root.folder)] if self._root.folder else [], reason)
 
     def ask(self, failed: bool) -> Iterator[Found]:
+        """Of our own root: all that tools and files say."""
         drivers = dict(list(executed_drivers(self._processes, self._env).items())[:_MOST_DRIVERS])
         builds = list(go_builds(self._processes, self._env, self._cwd))
         # Compilers are asked in an empty folder: one that takes a question for an order leaves its output there.
@@ -97,6 +131,11 @@ class _Inquiry:
         yield from _not_asked(builds)
         yield from program_facts(self._processes, builds)
         if failed or any(fact.name == "goenv" and fact.data["values"].get("CGO_ENABLED") == "0" for fact in found):
+            yield from self._toolchain(builds)
+
+    def _toolchain(self, builds: Sequence[GoBuild]) -> Iterator[Found]:
+        """Which compilers there are for the builds here; nobody asks if they all ran below other roots."""
+        if builds or not any(self._everywhere.images(Role.GO)):
             yield toolchain_fact(builds[0].env if builds else self._env, (build.env for build in builds))
 
     def _about_build(self, group: Sequence[GoBuild], drivers: Mapping[Driver, object], failed: bool) -> list[Found]:
@@ -136,6 +175,10 @@ class _Inquiry:
             return [ask_compiler(self._asker, driver, env, self._empty, pid)]
         except NoAnswerError as error:
             return [unanswered("compiler", compiler_question(driver), error, pid)]
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _same_question(builds: Sequence[GoBuild]) -> list[list[GoBuild]]:

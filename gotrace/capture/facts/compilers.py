@@ -18,6 +18,7 @@ from gotrace.events.tools import LAUNCHERS, PYTHON, Role
 _WORDS_IN_FRONT = 4
 """`python3 -m ziglang cc`: no wrapper has more words in front of the compiler's own arguments."""
 
+_LIBC_VERSION = re.compile(r"(?<=-gnu)(?:\.[0-9]+)+$|(?<=-musl)(?:\.[0-9]+)+$")
 _SELECTS = re.compile(r"-target|-mx?32")
 _VERSION = re.compile(r"\d+\.\d+(?:\.\d+)*")
 _IN_PARENTHESES = re.compile(r"\([^)]*\)")
@@ -125,8 +126,11 @@ def _ask_target(asker: Asker, driver: Driver, env: Mapping[str, str], cwd: str) 
     try:
         answer = asker.ask(question(driver), env=env, cwd=cwd)
     except NoAnswerError:
-        # A gcc that does not know -m32 because it compiles for another machine can still say for which.
-        answer = asker.ask([*driver.front, "-dumpmachine"], env=env, cwd=cwd)
+        # A gcc that does not know -m32 because it compiles for another machine can still say for which. zig takes the
+        # version of a C library behind the target (-target x86_64-linux-gnu.2.31), but not in this question.
+        plain = [_LIBC_VERSION.sub("", word) for word in driver.selection]
+        plain = plain if plain != list(driver.selection) else []
+        answer = asker.ask([*driver.front, *plain, "-dumpmachine"], env=env, cwd=cwd)
     target = answer.strip()
     if not target or len(target.split()) != 1:
         raise NoAnswerError("-dumpmachine names no target")

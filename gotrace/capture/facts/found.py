@@ -38,3 +38,17 @@ def recorded(text: str) -> str:
 def real(text: str) -> str:
     """The other way round: a text of an event as Python's file functions want it."""
     return os.fsdecode(to_bytes(text))
+
+
+def noexec_mount(path: str) -> str:
+    """The folder on which the file system of a file is mounted, where that forbids execution; else empty.
+
+    Raises:
+        OSError: there is no such file.
+    """
+    if not os.statvfs(path).f_flag & os.ST_NOEXEC:
+        return ""
+    folder = os.path.realpath(path)
+    while not os.path.ismount(folder):
+        folder = os.path.dirname(folder)  # noqa: PTH120
+    return folder

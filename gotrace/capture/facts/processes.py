@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from errno import ENOENT
 
+from gotrace.capture.roots import Root, root_of
 from gotrace.events.model import Exec, Exit, Fork, KnownEvent, Output, SyscallError
-from gotrace.events.tools import Role, own_argv, role_of
+from gotrace.events.tools import Role, is_tool, own_argv, role_of
 
 _STORY = (Fork, Exec, Exit, Output)
 """The few events that say what ran; the failing calls are many."""
@@ -54,13 +56,14 @@ class ProcessLife:
 
 
 class Processes:
-    """All processes of a capture, made from its events in any order.
+    """All processes of a capture, made from its events in any order; `within` has only the programs of one root.
 
     Deliberately less than a trace: it is needed right after the command's end, for two or three questions.
     """
 
     def __init__(self, events: Sequence[KnownEvent]) -> None:
         self._lives: dict[int, list[ProcessLife]] = {}
+        self._root: Root | None = None
         story = [event for event in events if isinstance(event, _STORY)]
         story.sort(key=lambda event: (event.ts_ns, event.seq))
         for event in story:
@@ -72,11 +75,33 @@ class Processes:
 
     def images(self, *roles: Role) -> Iterator[Image]:
         """Programs with one of these roles, in the order in which their processes began."""
-        return (image for life in self for image in life.images if image.role in roles)
+        return (image for life in self for image in life.images if image.role in roles and self._has(image))
+
+    def lives(self) -> Iterator[ProcessLife]:
+        """Processes whose last program's paths begin in this root, whatever that program was."""
+        return (life for life in self if life.images and self._has(life.images[-1]))
 
     def failed(self, *roles: Role) -> Iterator[ProcessLife]:
         """Processes that failed and whose last program has one of these roles."""
-        return (life for life in self if life.failed and life.images and life.images[-1].role in roles)
+        failed = (life for life in self if life.failed and life.images and life.images[-1].role in roles)
+        return (life for life in failed if self._has(life.images[-1]))
+
+    def within(self, root: Root) -> Processes:
+        """The same, for programs whose paths begin there."""
+        same = copy(self)
+        same._root = root
+        return same
+
+    def other_roots(self, *, of_all: bool = False) -> list[Root]:
+        """Where else than at our own root the paths of build tools (of all programs) began; those of failures first."""
+        tools = [image for life in self for image in life.images if of_all or is_tool(image.role)]
+        roots = dict.fromkeys(
+            root_of(image.exec) for image in sorted(tools, key=lambda image: not image.process.failed)
+        )
+        return [root for root in roots if not root.is_ours]
+
+    def _has(self, image: Image) -> bool:
+        return self._root is None or self._root == root_of(image.exec)
 
     def _tell(self, event: Fork | Exec | Exit | Output) -> None:
         life = self._life(event.pid, event.ts_ns)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from gotrace.cli import outputs, streams
 from gotrace.cli.scenarios import backends, chosen, documents, installing, ticker
+from gotrace.cli.scenarios.stopping import StoppedBy
 from gotrace.cli.scenarios.table import Table
 from gotrace.cli.scenarios.verifying import Verification
 from gotrace.errors import GotraceError, UsageError
@@ -27,6 +28,7 @@ class Asked:
     words: tuple[str, ...]
     workers: int
     backend: backends.Watching
+    sudo: bool
     as_json: bool
     junit: Path | None
     recordings: Path | None
@@ -44,15 +46,19 @@ class Asked:
         """
         self._check()
         scenarios = chosen.to_run(self.words, trust=self.trust)
-        watched = backends.wanted(self.backend)
+        watched = backends.wanted(self.backend, sudo=self.sudo)
         if self.install:
             installing.offer(scenarios, yes=self.yes)
         started = time.monotonic()
         with self._staging() as staging:
-            results = self._verify(scenarios, watched, staging)
+            verification = self._verification(scenarios, watched, staging)
+            results = verification.run()
             if staging is not None:
                 self._publish(staging)
-        self._tell(results, scenarios, time.monotonic() - started)
+        stop = verification.stopped_by
+        self._tell(results, scenarios, time.monotonic() - started, stop)
+        if stop is not None:
+            return stop.exit_code
         return 1 if any(result.status is Status.FAILED for result in results) else 0
 
     def _check(self) -> None:
@@ -67,7 +73,7 @@ class Asked:
                     message = f"--save-recordings {self.recordings}: {error.strerror}"
                     raise UsageError(message, "name a folder, or where one can be made") from None
 
-    def _verify(self, scenarios: list[Scenario], watched: dict[str, str], staging: Path | None) -> list[ScenarioResult]:
+    def _verification(self, scenarios: list[Scenario], watched: dict[str, str], staging: Path | None) -> Verification:
         table = None if self.as_json else self._table(scenarios)
         if table is not None:
             streams.to_stdout(table.head())
@@ -75,19 +81,21 @@ class Asked:
         if keep is not None:
             streams.to_stderr(f"gotrace: work folders: {keep}\n")
         shown = ticker.wanted()
-        return Verification(scenarios, watched, self.workers, table, shown, keep, staging).run()
+        return Verification(scenarios, watched, self.workers, table, shown, keep, staging, self.sudo)
 
     def _table(self, scenarios: list[Scenario]) -> Table:
         colour = colour_wanted(sys.stdout) if self.colour is None else self.colour
         return Table((one.id for one in scenarios), width=width_of(sys.stdout), colour=colour)
 
-    def _tell(self, results: list[ScenarioResult], scenarios: list[Scenario], seconds: float) -> None:
+    def _tell(
+        self, results: list[ScenarioResult], scenarios: list[Scenario], seconds: float, stop: StoppedBy | None
+    ) -> None:
         if self.junit is not None:
             _write(self.junit, documents.results_as_junit(results).encode())
         if self.as_json:
             streams.to_stdout(documents.results_as_json(results, {one.id: one for one in scenarios}))
         else:
-            streams.to_stdout("\n" + self._table(scenarios).summary(results, seconds))
+            streams.to_stdout("\n" + self._table(scenarios).summary(results, seconds, stop.signal.name if stop else ""))
 
     @contextmanager
     def _staging(self) -> Iterator[Path | None]:

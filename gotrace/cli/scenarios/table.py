@@ -15,6 +15,10 @@ _MARKS = {Status.PASSED: "passed", Status.FAILED: "FAILED", Status.SKIPPED: "ski
 _STYLES = {Status.PASSED: "green", Status.FAILED: "bold red", Status.SKIPPED: "yellow"}
 _ANSWERS = {True: "yes", False: "NO", None: "-"}
 _MARK_WIDTH = 9
+_MOST = 12
+"""So many that were not done are named."""
+INTERRUPTED, WHILE_IT_RAN = "interrupted", "while it ran"
+"""How the `why` of a result begins that a signal stopped, and ends where it had begun."""
 _COLUMNS = ("reproduced", "diagnosed", "fixed", "verdict", "seconds")
 
 
@@ -43,11 +47,15 @@ class Table:
         row.rstrip()
         return self._line(row, _shortfalls(result))
 
-    def summary(self, results: Sequence[ScenarioResult], seconds: float) -> str:
-        """How many of each, how long it took, and what was found of the claims."""
-        counts = Counter(result.status for result in results)
+    def summary(self, results: Sequence[ScenarioResult], seconds: float, stopped_by: str = "") -> str:
+        """How many of each, how long it took, what was found of the claims; where a signal stopped it, what is left."""
+        left = [result for result in results if stopped_by and result.why.startswith(INTERRUPTED)]
+        counts = Counter(result.status for result in results if result not in left)
         told = ", ".join(f"{counts[status]} {status.value}" for status in Status if counts[status])
         lines = f"{told or 'nothing was run'} in {seconds:.0f} s\n"
+        if left:
+            said = f"interrupted by {stopped_by}: {len(left)} of {len(results)} not done"
+            lines += self._line(Text(said), _names(left))
         verdicts = Counter({result.id: result.verdict for result in results if result.verdict}.values())
         if verdicts:
             lines += f"claims: {', '.join(f'{number} {verdict}' for verdict, number in verdicts.most_common())}\n"
@@ -59,6 +67,14 @@ class Table:
         for text in below:
             page.paragraph(safe_line(text), indent=_MARK_WIDTH)
         return page.render(colour=self._colour)
+
+
+def _names(left: Sequence[ScenarioResult]) -> Iterator[str]:
+    """In one line, which: those that the signal stopped first."""
+    begun = sorted(left, key=lambda result: not result.why.endswith(WHILE_IT_RAN))
+    names = [f"{result.id} by {result.backend}" for result in begun]
+    more = f" and {len(names) - _MOST} more" if len(names) > _MOST else ""
+    yield f"{', '.join(names[:_MOST])}{more}"
 
 
 def _shortfalls(result: ScenarioResult) -> Iterator[str]:

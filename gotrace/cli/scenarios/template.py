@@ -25,6 +25,8 @@ tags = ["example"]
 requires = ["go", "gcc"]  # commands, or absolute paths of files; without them it is skipped
 environment = "host"  # where all acts run; an act may have its own, also as a table:
 # environment = { kind = "mount", hide = ["/usr/include/zlib.h"] }
+# Packages, in an overlay of which nothing stays: { kind = "overlay", remove = ["zlib1g-dev"] }, and in a fix
+# install = ["zlib1g-dev"] as well, or install = "printed" for the command that gotrace printed. It takes root.
 # copy = "recipes/static"  # a folder beside this file: each act has its files, and those below
 
 text = '''

@@ -11,6 +11,8 @@ from gotrace.cli import streams
 from gotrace.reports.escape import safe_line
 
 _REDRAW_S = 1.0
+_TELLING = 3
+"""From so many ends on the time that is left can be estimated."""
 _CLEAR = "\r\x1b[2K"
 
 
@@ -54,10 +56,18 @@ class Ticker:
             self._draw()
 
     def line(self) -> str:
-        """As in `12 of 80 done, 45 s: missing-header by ebpf (fix-1)`."""
+        """As in `12 of 80 done, 45 s, about 4 min left: missing-header by ebpf (fix-1)`."""
         seconds = self._clock() - self._started
         running = ", ".join(f"{job} ({act})" for job, act in self._running.items())
-        return f"{self._ended} of {self._total} done, {seconds:.0f} s" + (f": {running}" if running else "")
+        left = self._left(seconds)
+        return f"{self._ended} of {self._total} done, {seconds:.0f} s{left}" + (f": {running}" if running else "")
+
+    def _left(self, seconds: float) -> str:
+        """How long the rest takes if it is like what has ended; nothing where that is too little to tell."""
+        if self._ended < _TELLING or self._ended == self._total:
+            return ""
+        left = seconds / self._ended * (self._total - self._ended)
+        return f", about {left / 60:.0f} min left" if left >= 90 else f", about {max(left, 1):.0f} s left"
 
     def _redraw(self) -> None:
         while not self._over.wait(_REDRAW_S):

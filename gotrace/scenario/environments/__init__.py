@@ -6,10 +6,10 @@ from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 
-from gotrace.scenario.environments.base import Space
+from gotrace.scenario.environments.base import LastingSpace, Space
 from gotrace.scenario.loader import ScenarioError
 
-__all__ = ["Space", "kinds", "space"]
+__all__ = ["LastingSpace", "Space", "kinds", "space"]
 
 
 @cache

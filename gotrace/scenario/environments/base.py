@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 import msgspec
 
@@ -51,6 +52,27 @@ class Space(Protocol):
 
         Raises:
             ScenarioError: the settings are none of this kind, or what has to be made first cannot be made.
+        """
+        ...
+
+
+@runtime_checkable
+class LastingSpace(Space, Protocol):
+    """A kind in which all programs of an act are together: what one of them changed is there for the next."""
+
+    def opened(
+        self, settings: Settings, work: Path, env: Mapping[str, str], printed: Callable[[str], Sequence[str]]
+    ) -> AbstractContextManager[Plan]:
+        """Set it up; inside this context, the plan by which a program is in it, started as root.
+
+        Args:
+            settings: as for `prefix`.
+            work: the act's folder.
+            env: the environment in which variables in paths are looked up.
+            printed: gives the command of a fix that gotrace printed, the first whose text holds the argument.
+
+        Raises:
+            ScenarioError: the settings are none of this kind, or it cannot be set up.
         """
         ...
 

@@ -1,7 +1,7 @@
 """Another distribution's files: a suite of Debian or Ubuntu that debootstrap(8) fetched, or a folder of one's own.
 
-Read-only, but for the act's folder, the build cache, and /tmp. The host's Go is there at its own path. What gotrace
-asks the tools of a build afterwards, as facts, it asks outside: they answer for this machine, not for the suite.
+Read-only, but for the act's folder, the build cache, and /tmp. The host's Go is there at its own path. gotrace runs
+outside; of its facts afterwards it has those that the suite's files tell, and none that a program of it would have to.
 """
 
 from __future__ import annotations

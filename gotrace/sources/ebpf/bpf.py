@@ -8,13 +8,18 @@ from __future__ import annotations
 import ctypes
 import os
 import struct
+from collections.abc import Sequence
 from typing import Final
 
 from gotrace.sources.ebpf.compiled import MapSpec
 
 _SYS_BPF: Final = 321  # x86-64
 _MAP_CREATE, _MAP_UPDATE_ELEM, _PROG_LOAD, _OBJ_GET_INFO_BY_FD, _RAW_TRACEPOINT_OPEN = 0, 2, 5, 15, 17
+_LINK_CREATE: Final = 28
 _PROG_TYPE_RAW_TRACEPOINT: Final = 17
+_PROG_TYPE_KPROBE: Final = 2
+PERF_EVENT, UPROBE_MULTI = 41, 48
+"""Ways to attach (enum bpf_attach_type)."""
 _ATTR_BYTES: Final = 144
 _VERIFIER_LOG_BYTES: Final = 1 << 20
 _MAP_TYPE_RINGBUF: Final = 27
@@ -65,8 +70,10 @@ def update_element(map_fd: int, key: bytes, value: bytes) -> None:
     _bpf(_MAP_UPDATE_ELEM, attributes, "update map element")
 
 
-def load_program(name: str, instructions: bytes, license_text: str) -> int:
-    """Load a raw tracepoint program; its descriptor (CLOEXEC).
+def load_program(name: str, instructions: bytes, license_text: str, *, uprobe: int | None = None) -> int:
+    """Load a program for a raw tracepoint; its descriptor (CLOEXEC).
+
+    `uprobe`: it is one for uprobes, to be attached in this way.
 
     Raises:
         BpfError: EPERM without CAP_BPF and CAP_PERFMON, EINVAL or EACCES from the verifier (then with its log).
@@ -77,7 +84,7 @@ def load_program(name: str, instructions: bytes, license_text: str) -> int:
     def attempt(log: ctypes.Array[ctypes.c_char] | None) -> int:
         attributes = struct.pack(
             "<IIQQIIQII",
-            _PROG_TYPE_RAW_TRACEPOINT,
+            _PROG_TYPE_RAW_TRACEPOINT if uprobe is None else _PROG_TYPE_KPROBE,
             len(instructions) // 8,
             ctypes.addressof(code),
             ctypes.addressof(license_buffer),
@@ -87,7 +94,8 @@ def load_program(name: str, instructions: bytes, license_text: str) -> int:
             0,
             0,
         )
-        return _bpf(_PROG_LOAD, attributes + _object_name(name), f"load program {name}")
+        expected = struct.pack("<II", 0, UPROBE_MULTI if uprobe == UPROBE_MULTI else 0)
+        return _bpf(_PROG_LOAD, attributes + _object_name(name) + expected, f"load program {name}")
 
     try:
         return attempt(None)
@@ -110,6 +118,32 @@ def attach_raw_tracepoint(tracepoint: str, program_fd: int) -> int:
     name = ctypes.create_string_buffer(tracepoint.encode())
     attributes = struct.pack("<QI", ctypes.addressof(name), program_fd)
     return _bpf(_RAW_TRACEPOINT_OPEN, attributes, f"attach to tracepoint {tracepoint}")
+
+
+def link_uprobes(program_fd: int, path: str, points: Sequence[tuple[int, int]]) -> int:
+    """Attach a program to places of one file, (offset, cookie) each, in every process; closing the result detaches it.
+
+    Raises:
+        BpfError: EINVAL before Linux 6.6.
+    """
+    name = ctypes.create_string_buffer(os.fsencode(path))
+    offsets = (ctypes.c_uint64 * len(points))(*(offset for offset, _ in points))
+    cookies = (ctypes.c_uint64 * len(points))(*(cookie for _, cookie in points))
+    attributes = struct.pack(
+        "<IIIIQQQQII", program_fd, 0, UPROBE_MULTI, 0, ctypes.addressof(name), ctypes.addressof(offsets), 0,
+        ctypes.addressof(cookies), len(points), 0,
+    )  # fmt: skip
+    return _bpf(_LINK_CREATE, attributes, f"attach to {path}")
+
+
+def link_perf_event(program_fd: int, perf_fd: int, cookie: int) -> int:
+    """Attach a program to one event of perf_event_open(2); closing the result detaches it.
+
+    Raises:
+        BpfError: EINVAL before Linux 5.15.
+    """
+    attributes = struct.pack("<IIIIQ", program_fd, perf_fd, PERF_EVENT, 0, cookie)
+    return _bpf(_LINK_CREATE, attributes, "attach to a perf event")
 
 
 def missed_runs(program_fd: int) -> int:

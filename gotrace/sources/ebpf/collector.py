@@ -1,6 +1,7 @@
 """The privileged part of a capture: loads and attaches the probes, hands over their buffers, and takes them away.
 
-It reads nothing of what the tracee does and nothing that a user can write (but the cookie). It lives as long as the
+It reads nothing of what the tracee does and nothing that a user can write (but the cookie, and the C libraries that
+programs map: their code decides where uprobes go). It lives as long as the
 other end of its socket: when gotrace ends, however it ends, the kernel closes the socket, and the collector goes.
 """
 
@@ -11,9 +12,11 @@ import resource
 import socket
 import struct
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
-from typing import Final
+from threading import Thread
+from typing import TYPE_CHECKING, Final
 
 from gotrace.errors import CaptureError, NotPermittedError
 from gotrace.sources.background import in_background
@@ -22,6 +25,10 @@ from gotrace.sources.ebpf.compile import compile_probes
 from gotrace.sources.ebpf.compiled import Compiled
 from gotrace.sources.ebpf.loader import LoadedProbes
 from gotrace.sources.ebpf.messages import Attach, Ready, Refused, Stopped, receive, send
+from gotrace.sources.ebpf.uprobes import prepare
+
+if TYPE_CHECKING:
+    from gotrace.sources.ebpf.following import FollowedRun
 
 SHARED: Final = ("live", "bulk", "counters")
 """Maps whose descriptors go to the unprivileged side."""
@@ -33,7 +40,9 @@ def serve(connection: socket.socket) -> None:
     if not isinstance(request, Attach):
         return
     try:
-        compiled = _programs()
+        compiled = _programs(running=request.running)
+        if request.running:  # meanwhile the kernel's verifier is at work; not before: compiling forks
+            Thread(target=prepare, daemon=True).start()
         probes = LoadedProbes(compiled, request.cookie)
     except CaptureError as error:
         with suppress(OSError):
@@ -43,23 +52,39 @@ def serve(connection: socket.socket) -> None:
         with suppress(OSError):
             send(connection, Refused(f"the collector failed: {error}", "run `gotrace doctor`", permission=False))
         return
-    with probes:
+    with probes, _followed_run(probes, compiled, request) as run:
         entries = {spec.name: spec.entries for spec in compiled.maps}
-        ready = Ready([(name, entries[name]) for name in SHARED], compiled.layouts, compiled.constants)
+        shared = [(name, entries[name]) for name in SHARED]
+        ready = Ready(shared, compiled.layouts, compiled.constants, probes.missing)
         send(connection, ready, [probes.maps[name] for name in SHARED])
+        if run is not None:
+            run.serve_until(connection)
         # Whatever comes next, a Stop or the end of the connection, it is time to detach.
         message, _ = receive(connection)
         probes.detach()
         if message is not None:
+            # Uprobes are still attached: to take them away may last seconds, and nobody need wait for that.
+            notes = run.finish() if run is not None else []
             with suppress(OSError):
-                send(connection, Stopped(probes.missed_runs()))
+                send(connection, Stopped(probes.missed_runs(), notes))
 
 
-def _programs() -> Compiled:
+@contextmanager
+def _followed_run(probes: LoadedProbes, compiled: Compiled, request: Attach) -> Iterator[FollowedRun | None]:
+    if not request.running:
+        yield None
+        return
+    from gotrace.sources.ebpf.following import FollowedRun
+
+    with FollowedRun(probes, compiled, request) as run:
+        yield run
+
+
+def _programs(*, running: bool) -> Compiled:
     """From the cache, else compiled now, and kept if the cache can be written."""
-    compiled = cache.load(unit.key())
+    compiled = cache.load(unit.key(running=running))
     if compiled is None:
-        compiled = compile_probes()
+        compiled = compile_probes(running=running)
         cache.store(compiled)
     return compiled
 

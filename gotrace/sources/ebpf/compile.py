@@ -49,8 +49,8 @@ def _import_bcc() -> ModuleType:
     return module
 
 
-def compile_probes() -> Compiled:
-    """Compile for the running kernel, in a child process.
+def compile_probes(*, running: bool = False) -> Compiled:
+    """Compile for the running kernel, in a child process; `running`: to follow a program's run.
 
     Raises:
         CaptureError: BCC is missing, clang refused the source, or the kernel has no BTF; the message says which.
@@ -59,7 +59,7 @@ def compile_probes() -> Compiled:
     child = os.fork()
     if child == 0:
         os.close(reader)
-        _compile_and_send(writer)
+        _compile_and_send(writer, running)
     os.close(writer)
     with os.fdopen(reader, "rb") as stream:
         answer = stream.read()
@@ -72,10 +72,10 @@ def compile_probes() -> Compiled:
     return msgspec.msgpack.decode(answer[1:], type=Compiled)
 
 
-def _compile_and_send(writer: int) -> None:
+def _compile_and_send(writer: int, running: bool) -> None:
     """The child's whole life."""
     try:
-        answer = b"C" + msgspec.msgpack.encode(_compile())
+        answer = b"C" + msgspec.msgpack.encode(_compile(running))
     except CaptureError as error:
         answer = b"E" + msgspec.msgpack.encode((error.message, error.remedy))
     except BaseException as error:  # the parent turns it into a CaptureError; a traceback would reach the user
@@ -85,24 +85,24 @@ def _compile_and_send(writer: int) -> None:
     os._exit(0)
 
 
-def _compile() -> Compiled:
+def _compile(running: bool) -> Compiled:
     os.environ["BCC_KERNEL_SOURCE"] = str(probes_dir())
-    flags = unit.flags(Btf())
+    flags = unit.flags(Btf(), running=running)
     bcc = _import_bcc()
     # clang writes its complaints to descriptor 2; keep them for the message.
     with tempfile.TemporaryFile() as complaints:
         os.dup2(complaints.fileno(), 2)
         try:
-            module = bcc.BPF(text=unit.source(), cflags=flags)
+            module = bcc.BPF(text=unit.source(running=running), cflags=flags)
         except Exception as error:
             complaints.seek(0)
             text = complaints.read().decode("utf-8", "replace").strip()
             first = next((line for line in text.splitlines() if "error" in line), text[:200])
             raise CaptureError(f"clang refused the probes: {first or error}", "please report this") from error
-    return _extract(module, sys.modules["bcc.libbcc"].lib)
+    return _extract(module, sys.modules["bcc.libbcc"].lib, running)
 
 
-def _extract(module: Any, library: Any) -> Compiled:
+def _extract(module: Any, library: Any, running: bool) -> Compiled:
     maps, names, layouts = [], {}, {}
     library.bpf_table_leaf_desc_id.restype = ctypes.c_char_p
     library.bpf_table_leaf_desc_id.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
@@ -133,8 +133,12 @@ def _extract(module: Any, library: Any) -> Compiled:
                 library.bpf_table_flags_id(handle, index),
             )
         )
-    programs = [_program(name, bytes(module.dump_func(name.encode())), names) for name in unit.PROGRAMS]
-    return Compiled(unit.key(), maps, programs, layouts, unit.constants())
+    programs = [
+        _program(name, bytes(module.dump_func(name.encode())), names)
+        for name in unit.programs(running=running)
+        if name in unit.PROGRAMS or library.bpf_function_size(handle, name.encode())
+    ]
+    return Compiled(unit.key(running=running), maps, programs, layouts, unit.constants(running=running))
 
 
 def _layout(description: list[Any]) -> Layout:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import msgspec
 
 
@@ -38,3 +40,14 @@ class Compiled(msgspec.Struct, frozen=True):
     programs: list[Program]
     layouts: dict[str, Layout]
     constants: dict[str, int]
+
+
+def format_of(layout: Layout, *, until: str | tuple[str, ...] = ()) -> struct.Struct:
+    """The `struct` format of a C structure, up to (not with) the first member named in `until`. Alignment is C's."""
+    ends = (until,) if isinstance(until, str) else until
+    text = "@"
+    for name, kind, count in layout.members:
+        if name in ends:
+            break
+        text += f"{count}{kind}" if count > 1 else kind
+    return struct.Struct(text)

@@ -19,6 +19,9 @@ _KINDS = {
     "COUNTER_UNFOLLOWED": ("unknown", "process table full: they and what they started were not followed"),
     "COUNTER_LOST_TEXT": ("exec", "ring buffer full, or memory not readable: an argument vector, environment or"
                           " working directory is not whole"),
+    "COUNTER_LOST_LIBRARY": ("library", "ring buffer full, or its descriptor was closed at once"),
+    "COUNTER_LOST_DL_CALL": ("dlopen", "ring buffer or table of calls full, or a name not readable"),
+    "COUNTER_LOST_SIGNAL": ("signal", "ring buffer full"),
 }  # fmt: skip
 
 

@@ -20,6 +20,8 @@ from gotrace.sources.ebpf.collector import detached
 _PACKAGE_PARENT: Final = Path(__file__).resolve().parents[3]
 _SOCKET: Final = "collector"
 _LONGEST_SOCKET_PATH: Final = 107
+HANDED_OVER: Final = "GOTRACE_COLLECTOR"
+"""Variable with the descriptor of a connection to a collector that whoever started us has started through sudo."""
 _BOOT: Final = "import sys; sys.path.insert(0, {parent!r}); from gotrace.sources.ebpf.collector import main; main()"
 
 
@@ -88,6 +90,26 @@ def through_sudo() -> Collector:
     program = [sys.executable, "-I", "-B", "-c", _BOOT.format(parent=str(_PACKAGE_PARENT)), str(folder / _SOCKET)]
     process = subprocess.Popen([sudo, "--", *program], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
     return Collector(listener, process, folder)
+
+
+def handed_over() -> Collector | None:
+    """The one that whoever started us gave us, once: neither the variable nor the descriptor reaches the command.
+
+    Raises:
+        CaptureError: what was handed over is no connection.
+    """
+    descriptor = os.environ.pop(HANDED_OVER, None)
+    if descriptor is None:
+        return None
+    try:
+        os.set_inheritable(int(descriptor), False)
+        connection = socket(fileno=int(descriptor))
+        if (connection.family, connection.type) == (AF_UNIX, SOCK_SEQPACKET):
+            return Collector(connection)
+        connection.detach()
+    except (OSError, ValueError, OverflowError):
+        pass
+    raise CaptureError(f"{HANDED_OVER}={descriptor}: no connection to a collector", f"unset {HANDED_OVER}")
 
 
 def _listening() -> tuple[socket, Path]:

@@ -11,8 +11,7 @@ from gotrace.errors import CaptureError, NotPermittedError
 from gotrace.events.errno import NUMBERS
 from gotrace.sources import syscalls
 from gotrace.sources.ebpf import bpf, unit
-from gotrace.sources.ebpf.compiled import Compiled
-from gotrace.sources.ebpf.records import format_of
+from gotrace.sources.ebpf.compiled import Compiled, format_of
 
 _I386_OFFSET = 512  # records.h, map `syscalls`
 
@@ -27,6 +26,9 @@ class LoadedProbes:
 
     def __init__(self, compiled: Compiled, cookie: int) -> None:
         self._compiled = compiled
+        self._cookie = cookie
+        self.missing: dict[str, str] = {}
+        """Programs that only a run is followed with, and that are not attached: why."""
         self.maps: dict[str, int] = {}
         self._programs: dict[str, int] = {}
         self._links: list[int] = []
@@ -34,18 +36,55 @@ class LoadedProbes:
             for spec in compiled.maps:
                 self.maps[spec.name] = bpf.create_map(spec)
             self._fill_syscalls()
-            config = format_of(compiled.layouts["config"]).pack(cookie, 0, 0)
-            bpf.update_element(self.maps["config"], struct.pack("<I", 0), config)
-            for program in compiled.programs:
-                code = bytearray(program.instructions)
-                for at, name in program.maps:
-                    code[at + 4 : at + 8] = struct.pack("<i", self.maps[name])
-                self._programs[program.name] = bpf.load_program(program.name, bytes(code), unit.LICENSE)
+            self.configure(stops=False)
+            for name in unit.PROGRAMS:
+                self._programs[name] = self.load(name)
             for name, tracepoint in unit.PROGRAMS.items():
                 self._links.append(bpf.attach_raw_tracepoint(tracepoint, self._programs[name]))
+            if "unseen" in self.maps:
+                self._attach_to_run()
         except bpf.BpfError as error:
             self.close()
             raise _explained(error) from error
+
+    def configure(self, *, stops: bool) -> None:
+        """Set what the probes go by, before anything is followed; `stops`: programs may be stopped (mappings.c).
+
+        Raises:
+            BpfError: the kernel refuses it.
+        """
+        config = format_of(self._compiled.layouts["config"]).pack(self._cookie, 0, int(stops))
+        bpf.update_element(self.maps["config"], struct.pack("<I", 0), config)
+
+    def load(self, name: str, *, uprobe: int | None = None) -> int:
+        """Load one program; `uprobe` as in `bpf.load_program`. The descriptor is the caller's.
+
+        Raises:
+            BpfError: the verifier refuses it, or this kernel's layout left it out (ENOENT).
+        """
+        program = next((one for one in self._compiled.programs if one.name == name), None)
+        if program is None:
+            raise bpf.BpfError(NUMBERS["ENOENT"], f"program {name}")
+        code = bytearray(program.instructions)
+        for at, of_map in program.maps:
+            code[at + 4 : at + 8] = struct.pack("<i", self.maps[of_map])
+        return bpf.load_program(name, bytes(code), unit.LICENSE, uprobe=uprobe)
+
+    def _attach_to_run(self) -> None:
+        """What a run is followed with beside the rest; without one of them there is less to see."""
+        for name, place in unit.TAIL_PROGRAMS.items():
+            try:
+                tail = self._programs[name] = self.load(name)
+                key = struct.pack("<I", self._compiled.constants[place])
+                bpf.update_element(self.maps["tail_programs"], key, struct.pack("<I", tail))
+            except bpf.BpfError as error:
+                self.missing[name] = _in_words(error)
+        for name, tracepoint in unit.RUN_PROGRAMS.items():
+            try:
+                self._programs[name] = self.load(name)
+                self._links.append(bpf.attach_raw_tracepoint(tracepoint, self._programs[name]))
+            except bpf.BpfError as error:
+                self.missing[name] = _in_words(error)
 
     def _fill_syscalls(self) -> None:
         layout = format_of(self._compiled.layouts["syscall_info"])
@@ -97,5 +136,9 @@ def _explained(error: bpf.BpfError) -> CaptureError:
             "run as root of the machine (in a container: with CAP_BPF and CAP_PERFMON, and bpf allowed by its seccomp"
             " profile), or use: gotrace build --sudo -- ...",
         )
+    return CaptureError(_in_words(error), "run `gotrace doctor`; please report it with its output")
+
+
+def _in_words(error: bpf.BpfError) -> str:
     reason = error.log.splitlines()[-2:] if error.log else []
-    return CaptureError(": ".join([text, *reason]), "run `gotrace doctor`; please report it with its output")
+    return ": ".join([str(error.strerror), *reason])

@@ -17,6 +17,10 @@ class Attach(msgspec.Struct, tag="attach"):
     """To the collector: load, attach, and follow the process that shows `cookie`."""
 
     cookie: int
+    running: bool = False
+    program: str = ""
+    stops: bool = True
+    """The last three as in `gotrace.sources.base.Target`."""
 
 
 class Ready(msgspec.Struct, tag="ready"):
@@ -26,6 +30,8 @@ class Ready(msgspec.Struct, tag="ready"):
     """(name, size of a ring buffer in bytes or number of entries)."""
     layouts: dict[str, Layout]
     constants: dict[str, int]
+    missing: dict[str, str] = {}
+    """Programs that could not be attached, and why."""
 
 
 class Refused(msgspec.Struct, tag="refused"):
@@ -44,6 +50,8 @@ class Stopped(msgspec.Struct, tag="stopped"):
     """From the collector: detached; `missed` runs of each program."""
 
     missed: dict[str, int]
+    notes: list[str] = []
+    """What the user should know besides."""
 
 
 Message = Attach | Ready | Refused | Stop | Stopped

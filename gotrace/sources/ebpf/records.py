@@ -12,23 +12,14 @@ import msgspec
 from gotrace.events.model import Event, Exec, Exit, Fork, Output, SyscallError
 from gotrace.events.text import printable
 from gotrace.sources import syscalls
-from gotrace.sources.ebpf.compiled import Layout
+from gotrace.sources.ebpf.compiled import Layout, format_of
 from gotrace.sources.ebpf.ring import DISCARDED, HEADER_BYTES
+from gotrace.sources.ebpf.run_records import RunDecoder
 
 _CORE: Final = 0x80
 _ABIS: Final = ("x86_64", "i386", "x32")
 
 _path = lru_cache(maxsize=16384)(printable)
-
-
-def format_of(layout: Layout, *, until: str | None = None) -> struct.Struct:
-    """The `struct` format of a C structure, up to (not with) the member `until`. Alignment is C's."""
-    text = "@"
-    for name, kind, count in layout.members:
-        if name == until:
-            break
-        text += f"{count}{kind}" if count > 1 else kind
-    return struct.Struct(text)
 
 
 class RecordDecoder:
@@ -46,12 +37,10 @@ class RecordDecoder:
         self._fork = format_of(layouts["fork_record"]).unpack_from
         self._exec = format_of(layouts["exec_record"]).unpack_from
         self._exit = format_of(layouts["exit_record"]).unpack_from
-        text, failure = (
-            format_of(layouts["text_record"], until="text"),
-            format_of(layouts["failure_record"], until="text"),
-        )
+        text, failure = format_of(layouts["text_record"], until="text"), layouts["failure_record"]
         self._text, self._text_bytes = text.unpack_from, text.size
-        self._failure, self._failure_bytes = failure.unpack_from, failure.size
+        self._failure = format_of(failure, until=("frames", "text")).unpack_from
+        self._failure_bytes = format_of(failure, until="text").size
         names = [member[0] for member in layouts["exit_record"].members]
         head = Layout(layouts["exit_record"].members[: names.index("kind")])
         self._kind_offset = format_of(head).size
@@ -64,9 +53,14 @@ class RecordDecoder:
             constants["KIND_EXEC"]: self._decode_exec,
             constants["KIND_EXIT"]: self._decode_exit,
         }
+        self._run = RunDecoder(layouts, constants) if "dl_record" in layouts else None
+        if self._run is not None:
+            self._decoders |= self._run.decoders(self._decode_failure)
         # Texts that wait for the record they belong to, by pid.
         self._waiting: dict[int, dict[str, list[bytes]]] = {}
         self._cut: set[int] = set()
+        self._own_mounts = int(info.get("mount_namespace", 0))
+        self._own_root: str | None = None
         self._names = syscalls.names()
         self._exec_names = frozenset({"execve", "execveat"})
 
@@ -84,7 +78,13 @@ class RecordDecoder:
                 if event is not None:
                     append(event)
             position += (size + HEADER_BYTES + 7) & ~7
+        if self._run is not None:
+            events = self._run.with_moments(events)
         return _joined(events)
+
+    def take_stopped(self) -> set[int]:
+        """Processes that the probes have stopped since this was asked last (mappings.c), by pid."""
+        return self._run.take_stopped() if self._run is not None else set()
 
     def _decode_failure(self, data: bytes, at: int) -> Event | None:
         (ts_ns, pid, tid, ns_pid, _, _, ip, a0, a1, a2, a3, a4, a5, number, error, abi_number, first, second, _) = (
@@ -143,7 +143,7 @@ class RecordDecoder:
         return Fork(ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=ns_pid if ns_pid != pid else None, child_pid=child)
 
     def _decode_exec(self, data: bytes, at: int) -> Event:
-        ts_ns, pid, tid, ns_pid, _, _, argv_bytes, env_bytes = self._exec(data, at)
+        ts_ns, pid, tid, ns_pid, _, _, argv_bytes, env_bytes, *mounts = self._exec(data, at)
         cwd_cut = pid in self._cut
         self._cut.discard(pid)
         texts = {name: b"".join(pieces) for name, pieces in self._waiting.pop(pid, {}).items()}
@@ -160,7 +160,17 @@ class RecordDecoder:
             env=_environment(env) if env is not None and len(env) >= env_bytes else None,
             cwd=_folder(texts["PART_CWD"]) if "PART_CWD" in texts and not cwd_cut else None,
             argv_bytes=argv_bytes if argv_bytes > len(argv or b"") else None,
+            root=self._root(texts.get("PART_ROOT", b"")),
+            mount_namespace=mounts[0] if mounts and mounts[0] != self._own_mounts else 0,
         )
+
+    def _root(self, names: bytes) -> str:
+        """From our own root folder on, which is that of the first exec. The kernel names it from its real root on."""
+        folder = _folder(names).removesuffix("/")
+        if self._own_root is None:
+            self._own_root = folder
+        below = folder == self._own_root or folder.startswith(self._own_root + "/")
+        return folder.removeprefix(self._own_root) if below else folder
 
     def _completed(self, pid: int, file: str, kept: bytes | None, length: int) -> bytes | None:
         """The whole block of `length` bytes where it can be had, else what the records carried."""

@@ -7,12 +7,25 @@ data, mapped twice in a row so that a record never has to be put together from t
 from __future__ import annotations
 
 import mmap
+from collections.abc import Iterator
 from typing import Final
 
 PAGE: Final = mmap.PAGESIZE
 BUSY: Final = 1 << 31
 DISCARDED: Final = 1 << 30
 HEADER_BYTES: Final = 8
+
+
+def payloads(records: bytes) -> Iterator[bytes]:
+    """What whole records carry, without their headers; those that were discarded are passed over."""
+    position = 0
+    while position < len(records):
+        length = int.from_bytes(records[position : position + 4], "little")
+        size = length & ~DISCARDED
+        position += HEADER_BYTES
+        if not length & DISCARDED:
+            yield records[position : position + size]
+        position += (size + 7) & ~7
 
 
 class Ring:

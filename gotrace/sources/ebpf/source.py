@@ -6,9 +6,11 @@ import ctypes
 import os
 import platform
 import select
+import signal
 import socket
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -25,6 +27,7 @@ from gotrace.sources.ebpf.counters import Counters
 from gotrace.sources.ebpf.messages import Attach, Ready, Refused, Stop, Stopped, receive, send
 from gotrace.sources.ebpf.records import RecordDecoder
 from gotrace.sources.ebpf.ring import Ring
+from gotrace.sources.mounts import mount_namespace
 
 _REGISTRATION: Final = 0x676F7472  # syscall_errors.c
 _STOP_SECONDS: Final = 5.0
@@ -35,10 +38,23 @@ OBSERVES: Final = frozenset(
 )
 
 
+_OF_RUN: Final[Mapping[str, tuple[Facet | None, str]]] = {
+    "on_exec_mappings": (Facet.LIBRARIES, "the program, its loader and the vDSO are not among the libraries seen"),
+    "on_library": (Facet.LIBRARIES, "libraries are not seen"),
+    "on_signal": (Facet.SIGNALS, "signals are not seen"),
+    "on_goroutine": (None, "of signals in C code called by Go, the callers in Go are not seen"),
+    unit.DL_PROGRAM: (Facet.DL_CALLS, "dlopen and dlsym are not seen"),
+}
+"""What each program of a followed run sees, and what is to be said without it."""
+
+
 class EbpfSource:
     """Follows a whole process tree by raw tracepoints: forks, execs, exits, every failing call, stderr."""
 
     name = "ebpf"
+
+    def __init__(self) -> None:
+        self._given = launch.handed_over()
 
     def missing(self, *, sudo: bool = False) -> list[Lack]:
         """What this host lacks. Features are tried when a capture attaches; here is what can be told before."""
@@ -59,7 +75,7 @@ class EbpfSource:
 
     def open(self, target: Target, *, sudo: bool = False) -> EbpfCapture:
         """A capture of `target`; its privileged part starts when it is entered."""
-        return EbpfCapture(target, sudo=sudo and not may_load())
+        return EbpfCapture(target, sudo=sudo and not may_load(), given=self._given)
 
 
 def _lacking_rights(*, sudo: bool) -> Lack | None:
@@ -88,11 +104,14 @@ class EbpfCapture:
 
     source = "ebpf"
 
-    def __init__(self, target: Target, *, sudo: bool) -> None:
+    def __init__(self, target: Target, *, sudo: bool, given: launch.Collector | None) -> None:
         self._target = target
         self._sudo = sudo
-        self.observes = OBSERVES
+        self._given = given
+        self.observes = OBSERVES | ({facet for facet, _ in _OF_RUN.values() if facet} if target.running else set())
         self.degraded: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
+        """After `stop`: what the user should know besides; that programs were stopped for a moment, for instance."""
         self.decoder_info: Mapping[str, Any] = {}
         self._collector: launch.Collector | None = None
         self._connection: socket.socket | None = None
@@ -103,7 +122,7 @@ class EbpfCapture:
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before any fork
 
     def __enter__(self) -> Self:
-        self._collector = launch.through_sudo() if self._sudo else launch.forked()
+        self._collector = self._given or (launch.through_sudo() if self._sudo else launch.forked())
         return self
 
     def __exit__(
@@ -125,7 +144,9 @@ class EbpfCapture:
         connection = self._connection = self._collector.connected()
         connection.settimeout(_COLD_START_SECONDS)
         try:
-            send(connection, Attach(self._target.cookie))
+            target = self._target
+            program = str(Path(target.program).absolute()) if target.program else ""
+            send(connection, Attach(target.cookie, target.running, program, target.stops))
             answer, descriptors = receive(connection)
         except OSError as error:
             raise CaptureError(f"the collector does not answer: {error}", "try again; run `gotrace doctor`") from error
@@ -144,8 +165,13 @@ class EbpfCapture:
             "source": self.source,
             "layouts": msgspec.to_builtins(answer.layouts),
             "constants": answer.constants,
+            "mount_namespace": mount_namespace(),
         }
         self._decoder = RecordDecoder(self.decoder_info, _of_process)
+        for name, why in answer.missing.items():
+            facet, what = _OF_RUN[name]
+            self.observes -= {facet} if facet else set()
+            self.degraded += (f"{what}: {why}",)
 
     def child_hook(self) -> None:
         """The failing prctl(2) by which the launched child presents itself (syscall_errors.c, register_caller)."""
@@ -161,7 +187,17 @@ class EbpfCapture:
         """Events of one batch."""
         if self._decoder is None:
             raise CaptureError("nothing can be decoded before the capture is attached")
-        return self._decoder.decode(batch.data)
+        events = self._decoder.decode(batch.data)
+        if self._collector_died_ns:
+            self._let_go_on()
+        return events
+
+    def _let_go_on(self) -> None:
+        """The collector would have let these programs go on; it is gone. (SIGCONT does nothing to what runs.)"""
+        if self._decoder is not None:
+            for pid in self._decoder.take_stopped():
+                with suppress(OSError):
+                    os.kill(pid, signal.SIGCONT)
 
     def lost_so_far(self) -> int:
         """Losses until now; notices on the way when the collector is gone."""
@@ -170,6 +206,7 @@ class EbpfCapture:
             poll.register(self._connection, select.POLLRDHUP | select.POLLHUP)
             if poll.poll(0):
                 self._collector_died_ns = time.monotonic_ns()
+                self._let_go_on()
         return self._counters.lost_total() if self._counters else 0
 
     def terminal_writes(self) -> int:
@@ -191,6 +228,7 @@ class EbpfCapture:
         now = time.monotonic_ns()
         lost = self._counters.lost(now)
         if isinstance(stopped, Stopped):
+            self.notes = tuple(stopped.notes)
             lost += [
                 Lost(ts_ns=now, pid=0, what="unknown", count=count, exact=False,
                      reason=f"the kernel skipped {name} (of any process on the machine)")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,11 @@ from gotrace.sources.ebpf.btf import VMLINUX, Btf
 
 # One module, because each costs 0.25 s of clang; each program in it is loaded and attached on its own.
 FILES: Final = ("records.h", "processes.c", "stderr_writes.c", "syscall_errors.c")
+RUN_FILES: Final = (
+    "records.h", "running.h", "processes.c", "mappings.c", "signals.c", "dynamic.c", "stderr_writes.c",
+    "syscall_errors.c",
+)  # fmt: skip
+"""The unit of a capture that follows a program's run: builds neither compile nor load what only that needs."""
 
 PROGRAMS: Final[Mapping[str, str]] = {
     "on_sys_exit": "sys_exit",
@@ -24,55 +30,77 @@ PROGRAMS: Final[Mapping[str, str]] = {
 }
 """Function -> raw tracepoint. All four are needed: without any one of them a build cannot be followed."""
 
+RUN_PROGRAMS: Final[Mapping[str, str]] = {"on_exec_mappings": "sched_process_exec", "on_signal": "signal_deliver"}
+"""What a run is followed with beside them. Without one of these the capture is degraded."""
+TAIL_PROGRAMS: Final[Mapping[str, str]] = {"on_library": "TAIL_LIBRARY", "on_goroutine": "TAIL_GOROUTINE"}
+"""Function -> its place in the map `tail_programs`, through which others call it."""
+DL_PROGRAM: Final = "on_dl_call"
+"""Attached to functions of C libraries, by uprobes."""
+
 LICENSE: Final = "Dual MIT/GPL"
 
 # Structures whose names are prefixes of others need to be told apart from the text OFFSET_<structure>_<member>.
 _STRUCTURES: Final = (
     "task_struct", "signal_struct", "fs_struct", "files_struct", "thread_info", "linux_binprm", "mm_struct",
-    "vfsmount", "fdtable", "dentry", "mount", "inode", "qstr", "file", "path", "pid",
+    "mnt_namespace", "ns_common", "vfsmount", "nsproxy", "fdtable", "dentry", "mount", "inode", "qstr", "file", "path",
+    "pid", "thread_struct", "kernel_siginfo", "super_block", "vm_area_struct", "vm_special_mapping", "maple_tree",
+    "maple_range_64", "maple_arange_64",
 )  # fmt: skip
-_CONSTANT = re.compile(r"^#define ((?:KIND|PART|COUNTER|ABI|FLAG)_\w+) (\d+)\s*$", re.MULTILINE)
+_MAPLE_TREE: Final = ("maple_tree", "maple_range_64", "maple_arange_64")
+_CONSTANT = re.compile(r"^#define ((?:KIND|PART|COUNTER|ABI|FLAG|DL|TAIL)_\w+) (\d+)\b", re.MULTILINE)
 
 
 @cache
-def source() -> str:
-    """The text that is compiled.
+def source(*, running: bool = False) -> str:
+    """The text that is compiled; `running`: to follow a program's run.
 
     Raises:
         CaptureError: the installation lacks a probe file.
     """
     try:
-        return "\n".join((probes_dir() / name).read_text(encoding="utf-8") for name in FILES)
+        files = RUN_FILES if running else FILES
+        return "\n".join((probes_dir() / name).read_text(encoding="utf-8") for name in files)
     except OSError as error:
         raise CaptureError(
             f"{error.filename}: {error.strerror}", "reinstall gotrace: its probes are missing"
         ) from error
 
 
-def constants() -> dict[str, int]:
-    """The numbered names of records.h (KIND_, PART_, COUNTER_, ABI_, FLAG_)."""
-    return {name: int(number) for name, number in _CONSTANT.findall(source())}
+def programs(*, running: bool = False) -> tuple[str, ...]:
+    """Names of all functions that become programs."""
+    return (*PROGRAMS, *RUN_PROGRAMS, *TAIL_PROGRAMS, DL_PROGRAM) if running else tuple(PROGRAMS)
 
 
-def members() -> set[tuple[str, str]]:
+def constants(*, running: bool = False) -> dict[str, int]:
+    """The numbered names of records.h (KIND_, PART_, COUNTER_, ABI_, FLAG_), and of the files of a run (DL_, TAIL_)."""
+    return {name: int(number) for name, number in _CONSTANT.findall(source(running=running))}
+
+
+def members(*, running: bool = False) -> set[tuple[str, str]]:
     """(structure, member) of every OFFSET_structure_member in the source."""
     found = set()
-    for text in set(re.findall(r"\bOFFSET_(\w+)", source())):
+    for text in set(re.findall(r"\bOFFSET_(\w+)", source(running=running))):
         structure = next(name for name in _STRUCTURES if text.startswith(name + "_"))
         found.add((structure, text[len(structure) + 1 :]))
     return found
 
 
-def flags(btf: Btf) -> list[str]:
+def flags(btf: Btf, *, running: bool = False) -> list[str]:
     """The -D options that carry this kernel's layout.
 
     Raises:
         CaptureError: this kernel has no such member.
     """
-    offsets = btf.offsets(members())
-    return [f"-DOFFSET_{s}_{m}={offset}" for (s, m), offset in sorted(offsets.items())] + [
-        f"-DSIZE_upid={btf.size('upid')}"
-    ]
+    needed = members(running=running)
+    of_tree = {one for one in needed if one[0] in _MAPLE_TREE or one == ("mm_struct", "mm_mt")}
+    offsets = btf.offsets(needed - of_tree)
+    found = [f"-DSIZE_upid={btf.size('upid')}"]
+    if running:
+        found.append("-DRUNNING")
+        with suppress(CaptureError):  # before Linux 6.1
+            offsets |= btf.offsets(of_tree)
+            found.append("-DHAS_MAPLE_TREE")
+    return [f"-DOFFSET_{s}_{m}={offset}" for (s, m), offset in sorted(offsets.items())] + found
 
 
 def _kernel_identity() -> bytes:
@@ -83,9 +111,9 @@ def _kernel_identity() -> bytes:
         return VMLINUX.read_bytes() if VMLINUX.exists() else b""
 
 
-def key() -> str:
+def key(*, running: bool = False) -> str:
     """Names what is cached: this source, compiled for this kernel."""
     digest = hashlib.sha256()
-    for part in (source().encode(), repr(sorted(PROGRAMS.items())).encode(), _kernel_identity()):
+    for part in (source(running=running).encode(), repr(programs(running=running)).encode(), _kernel_identity()):
         digest.update(len(part).to_bytes(8, "little") + part)
     return digest.hexdigest()[:40]

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
+from gotrace.sources.mounts import mount_namespace
 from gotrace.sources.netlink.records import ExecRecord
 
 _DELETED: Final = b" (deleted)"
 _PIECE: Final = 1 << 16
+
+_own_mounts = cache(mount_namespace)
 
 
 def look_up(execs: Sequence[ExecRecord]) -> None:
@@ -25,6 +29,9 @@ def look_up(execs: Sequence[ExecRecord]) -> None:
     for one in execs:
         one.environ = _environment(one.pid)
         one.cwd = _link(one.pid, "cwd")
+        one.root = _link(one.pid, "root")
+        mounts = mount_namespace(one.pid)
+        one.mount_namespace = 0 if mounts == _own_mounts() else mounts
 
 
 def name_as_executed(one: ExecRecord) -> None:

@@ -1,11 +1,12 @@
 """The records of this source: one JSON array a line, of an event as it is known when it happens, and their decoder.
 
     ["fork", ts_ns, pid, tid, child]
-    ["exec", ts_ns, pid, tid, path, cmdline, environ, cwd]
+    ["exec", ts_ns, pid, tid, path, cmdline, environ, cwd, root, mount_namespace]
     ["exit", ts_ns, pid, tid, code]
 
-`path`, `cmdline`, `environ` and `cwd` are bytes in base64 as /proc/PID has them (proc(5)), or null where they could not
-be read; `code` is the status that wait(2) gives. `ts_ns` is CLOCK_MONOTONIC.
+`path`, `cmdline`, `environ`, `cwd` and `root` are bytes in base64 as /proc/PID has them (proc(5)), or null where they
+could not be read; `mount_namespace` is 0 where it is our own; `code` is the status that wait(2) gives. `ts_ns` is
+CLOCK_MONOTONIC.
 """
 
 from __future__ import annotations
@@ -44,10 +45,13 @@ class ExecRecord(msgspec.Struct, tag="exec", array_like=True):
     cmdline: bytes | None = None
     environ: bytes | None = None
     cwd: bytes | None = None
+    root: bytes | None = None
+    mount_namespace: int = 0
 
     def forget(self) -> None:
         """Take back what was read: it may be of another program."""
-        self.path = self.cmdline = self.environ = self.cwd = None
+        self.path = self.cmdline = self.environ = self.cwd = self.root = None
+        self.mount_namespace = 0
 
 
 class ExitRecord(msgspec.Struct, tag="exit", array_like=True, frozen=True):
@@ -94,15 +98,23 @@ def _event(record: Record) -> Event:
             ts_ns=record.ts_ns, pid=record.pid, tid=record.tid, status=None if signal else record.code >> 8 & 0xFF,
             signal=signal or None, core=bool(record.code & _CORE),
         )  # fmt: skip
+    root = (record.root or b"").removesuffix(b"/")
     return Exec(
         ts_ns=record.ts_ns,
         pid=record.pid,
         tid=record.tid,
-        path=printable(record.path or b""),
+        path=printable(_below(root, record.path or b"")),
         argv=None if record.cmdline is None else tuple(map(printable, _strings(record.cmdline))),
         env=None if record.environ is None else _variables(record.environ),
-        cwd=None if record.cwd is None else printable(record.cwd),
+        cwd=None if record.cwd is None else printable(_below(root, record.cwd)),
+        root=printable(root),
+        mount_namespace=record.mount_namespace,
     )
+
+
+def _below(root: bytes, path: bytes) -> bytes:
+    """As the process itself names it: /proc names files as we would."""
+    return path[len(root) :] or b"/" if root and (path == root or path.startswith(root + b"/")) else path
 
 
 def _strings(block: bytes) -> list[bytes]:

@@ -7,6 +7,8 @@ from typing import Final
 
 PTRACE_SEIZE: Final = 0x4206
 PTRACE_LISTEN: Final = 0x4208
+PTRACE_GETSIGMASK: Final = 0x420A
+PTRACE_SETSIGMASK: Final = 0x420B
 PTRACE_GET_SYSCALL_INFO: Final = 0x420E
 """Since Linux 5.3."""
 
@@ -14,6 +16,7 @@ PTRACE_O_TRACESECCOMP: Final = 0x80
 PTRACE_O_EXITKILL: Final = 0x100000
 
 PTRACE_EVENT_CLONE: Final = 3
+PTRACE_EVENT_EXEC: Final = 4
 PTRACE_EVENT_SECCOMP: Final = 7
 PTRACE_EVENT_STOP: Final = 128
 
@@ -30,6 +33,20 @@ SYSCALL_INFO_EXIT: Final = 2
 SIGNAL_CODE: Final = struct.Struct("<8xi")
 """siginfo_t as far as si_code: si_signo and si_errno stand before it."""
 SIGNAL_BYTES: Final = 128
+FAULT: Final = struct.Struct("<8xi4xQ")
+"""The same, and si_addr of a fault."""
+SENDER: Final = struct.Struct("<16xi")
+"""siginfo_t as far as si_pid of a signal that somebody sent."""
+MASK_BYTES: Final = 8
+ALL_SIGNALS: Final = (1 << 64) - 1
+"""sigset_t as the kernel has it."""
+SI_KERNEL, TRAP_TRACE = 0x80, 2
+"""si_code of an int3, and of a single step (arch/x86/kernel/traps.c)."""
+SENT: Final = frozenset({0, -1, -6})
+"""si_code of a signal with a sender: SI_USER, SI_QUEUE, SI_TKILL."""
+SIGTRAP: Final = 5
+FATAL: Final = frozenset({4, SIGTRAP, 6, 7, 8, 11, 31})
+"""SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS: see `gotrace.events.facets.Facet.SIGNALS`."""
 
 FIRST_RESTART, LAST_RESTART = 512, 530
 """Results by which the kernel tells itself to restart a call that a signal interrupted (include/linux/errno.h)."""
@@ -37,7 +54,12 @@ FIRST_RESTART, LAST_RESTART = 512, 530
 REGISTERS: Final = struct.Struct("<27Q")
 """struct user_regs_struct, in the order of <sys/user.h>."""
 R10, R9, R8, RDX, RSI, RDI, RIP, CS, RSP = 7, 8, 9, 12, 13, 14, 16, 17, 19
-RBP, RBX, RCX = 4, 5, 11
+RBP, RBX, RAX, RCX = 4, 5, 10, 11
+PLACES: Final = {
+    "rip": RIP, "rsp": RSP, "rbp": RBP, "rbx": RBX, "r12": 3, "r13": 2, "r14": 1, "r15": 0, "rax": RAX, "rcx": RCX,
+    "rdx": RDX, "rsi": RSI, "rdi": RDI, "r8": R8, "r9": R9, "r10": R10, "r11": 6,
+}  # fmt: skip
+"""Where in it the registers are that code works with, by their names."""
 CODE_SEGMENT_32: Final = 0x23
 """__USER32_CS: the thread runs 32-bit code (arch/x86/include/asm/segment.h)."""
 

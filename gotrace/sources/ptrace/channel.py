@@ -15,8 +15,9 @@ LIVE_BYTES: Final = 16 << 20
 BULK_BYTES: Final = 16 << 20
 """What is never written takes no memory."""
 
-RECORDING, ROOT_GONE, TERMINAL_WRITES = 0, 1, 2
-"""Words: whether somebody still wants records; whether the command itself is gone; writes to a terminal until now."""
+RECORDING, ROOT_GONE, TERMINAL_WRITES, BLIND, MISSED = 0, 1, 2, 3, 4
+"""Words: whether somebody still wants records; whether the command itself is gone; writes to a terminal until now;
+programs and libraries whose calls of the loader cannot be seen; such calls whose return cannot be seen."""
 LOST: Final = 8
 """From here on: lost records, by kind."""
 _LIVE_HEAD, _LIVE_TAIL, _BULK_HEAD, _BULK_TAIL = 32, 40, 48, 56

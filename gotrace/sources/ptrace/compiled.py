@@ -10,7 +10,8 @@ from typing import Final
 
 from gotrace.sources.ptrace.calls import MARKS, births, observed
 from gotrace.sources.ptrace.channel import RECORDING
-from gotrace.sources.ptrace.stops import PATH_LIMIT, PythonStops, Requests, Stop, Stops
+from gotrace.sources.ptrace.requests import Requests
+from gotrace.sources.ptrace.stops import PATH_LIMIT, PythonStops, Stop
 
 _LIBRARY: Final = Path(__file__).with_name("_stops.so")
 _STOP: Final = struct.Struct("<iiiIQqQ6QII")
@@ -19,10 +20,10 @@ _SWITCH: Final = "GOTRACE_PTRACE_LOOP"
 """`python`: do without the compiled loop, to compare them and to find out whether it is to blame."""
 
 
-def stops_of(words: memoryview) -> Stops:
-    """The compiled loop if it is there and fits, else the one in Python."""
+def stops_of(words: memoryview, signals: frozenset[int] = frozenset()) -> PythonStops | CompiledStops:
+    """The compiled loop if it is there and fits, else the one in Python. `signals`: those that are told."""
     library = None if os.environ.get(_SWITCH) == "python" else _load()
-    return PythonStops(words) if library is None else CompiledStops(library, words)
+    return PythonStops(words, signals) if library is None else CompiledStops(library, words, signals)
 
 
 def _load() -> ctypes.CDLL | None:
@@ -31,6 +32,7 @@ def _load() -> ctypes.CDLL | None:
         library = ctypes.CDLL(str(_LIBRARY))
         layout = tuple((ctypes.c_uint32 * 4).in_dll(library, "layout_of_stop"))
         fits = layout == (_STOP.size + 2 * PATH_LIMIT, _STOP.size, MARKS, PATH_LIMIT) and library.can_read()
+        fits = fits and hasattr(library, "tell_signals")
     except (OSError, ValueError, AttributeError):
         return None
     return library if fits else None
@@ -39,8 +41,9 @@ def _load() -> ctypes.CDLL | None:
 class CompiledStops(Requests):
     """See `gotrace.sources.ptrace.stops.Stops`."""
 
-    def __init__(self, library: ctypes.CDLL, words: memoryview) -> None:
+    def __init__(self, library: ctypes.CDLL, words: memoryview, signals: frozenset[int] = frozenset()) -> None:
         super().__init__()
+        library.tell_signals(sum(1 << number for number in signals))
         for call in (*observed(), *births()):
             library.set_call(call.mark, int(call.kind), *(*call.paths, 0, 0)[:2])
         self._buffer = ctypes.create_string_buffer(_STOP.size + 2 * PATH_LIMIT)
@@ -49,6 +52,8 @@ class CompiledStops(Requests):
         self._address, self._flag = ctypes.addressof(self._buffer), ctypes.addressof(self._recording)
         self._next = library.next_stop
         self._next.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
+        self._look = library.look_at
+        self._look.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
 
     def next(self, *, wait: bool) -> Stop | None:
         """See the protocol."""
@@ -57,6 +62,13 @@ class CompiledStops(Requests):
             return None
         if found < 0:
             raise ChildProcessError
+        return self._found()
+
+    def look_at(self, tid: int, status: int) -> Stop | None:
+        """See the protocol."""
+        return self._found() if self._look(self._address, tid, status, self._flag) else None
+
+    def _found(self) -> Stop:
         what, tid, status, mark, message, result, ip, a0, a1, a2, a3, a4, a5, first, second = _STOP.unpack_from(
             self._view
         )

@@ -73,8 +73,8 @@ class Presented:
         self._filter.install()
 
 
-def serve(connection: socket, channel: Channel, *, terminal: bool) -> None:
-    """The tracer's whole life."""
+def serve(connection: socket, channel: Channel, *, terminal: bool, running: bool = False) -> None:
+    """The tracer's whole life. `running`: a program's run is followed, not a build."""
     for number in _DEAF_TO:
         signal.signal(number, signal.SIG_IGN)
     _widen(resource.RLIMIT_CPU, resource.RLIMIT_NOFILE)
@@ -82,13 +82,16 @@ def serve(connection: socket, channel: Channel, *, terminal: bool) -> None:
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, ctypes.c_char_p(KEEPER.encode()), 0, 0, 0)
     say(connection, os.getpid())
     # Imported here: python-ptrace takes 30 ms, and gotrace prepares the recording meanwhile.
+    from gotrace.sources.ptrace.abi import FATAL
     from gotrace.sources.ptrace.compiled import stops_of
-    from gotrace.sources.ptrace.stops import seize
+    from gotrace.sources.ptrace.requests import seize
     from gotrace.sources.ptrace.tracer import Tracer
 
+    stops = stops_of(channel.words, FATAL if running else frozenset())
     tracer = Tracer(
         channel,
-        stops_of(channel.words),
+        stops,
+        control=stops if running else None,
         terminal=terminal,
         unprivileged=_suppresses_privileges(),
         reader_gone=partial(_hung_up, connection),

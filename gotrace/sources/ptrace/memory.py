@@ -1,4 +1,4 @@
-"""Reads a stopped tracee's memory, and what a new program's stack says of its start."""
+"""Reads and writes a stopped tracee's memory, and what a new program's stack says of its start."""
 
 from __future__ import annotations
 
@@ -23,9 +23,16 @@ class Memory:
 
     def __init__(self, pid: int) -> None:
         try:
-            self._descriptor = os.open(f"/proc/{pid}/mem", os.O_RDONLY | os.O_CLOEXEC)
+            self._descriptor = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
         except OSError:
             self._descriptor = -1
+
+    @classmethod
+    def of_descriptor(cls, descriptor: int) -> Self:
+        """The memory behind an open /proc/PID/mem, which is closed with it."""
+        memory = cls.__new__(cls)
+        memory._descriptor = descriptor
+        return memory
 
     def __enter__(self) -> Self:
         return self
@@ -51,6 +58,16 @@ class Memory:
                 break
             found += part
         return found
+
+    def write(self, address: int, data: bytes) -> bool:
+        """Have these bytes there, also in code, which then becomes the process's own; False where that is impossible.
+
+        One byte is there at once: a thread that runs meanwhile executes the old instruction or the new one.
+        """
+        try:
+            return os.pwrite(self._descriptor, data, address) == len(data)
+        except (OSError, OverflowError):
+            return False
 
     def string(self, address: int, limit: int = _PAGE) -> bytes | None:
         """The NUL-terminated string there, cut at `limit` bytes; None where it cannot be read."""

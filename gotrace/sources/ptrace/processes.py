@@ -9,10 +9,11 @@ import resource
 import stat
 from contextlib import suppress
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 
+from gotrace.sources.mounts import mount_namespace
 from gotrace.sources.ptrace.memory import Memory
-from gotrace.sources.ptrace.records import Who
+from gotrace.sources.ptrace.records import HERE, Place, Who
 
 _SYS_TGKILL: Final = 234
 _STATUS_LIMIT: Final = 8192
@@ -120,22 +121,31 @@ def leader_of(tid: int) -> int:
     return (_ids(tid, b"Tgid:") or [0])[0]
 
 
-def working_directory(pid: int) -> bytes | None:
-    """As the process itself would name it, also below a chroot(2); None where it is not ours to read."""
+def folders(pid: int) -> tuple[bytes | None, Place]:
+    """Its working directory as it would name that itself, also below a chroot(2), and where its paths begin.
+
+    No working directory where it is not ours to read.
+    """
     try:
-        link = f"/proc/{pid}/cwd"
-        folder, root = _target(link), _target(f"/proc/{pid}/root")
-        if folder.endswith(_DELETED) and os.stat(link).st_nlink == 0:  # noqa: PTH116  called for each exec
-            folder = folder.removesuffix(_DELETED)
+        folder, root = _target(f"/proc/{pid}/cwd"), _target(f"/proc/{pid}/root")
     except OSError:
-        return None
+        return None, HERE
+    mounts = mount_namespace(pid)
+    place = Place(root.removesuffix(b"/"), 0 if mounts == _own_mounts() else mounts)
     if root != b"/" and (folder == root or folder.startswith(root + b"/")):
-        return folder[len(root) :] or b"/"
-    return folder
+        return folder[len(root) :] or b"/", place
+    return folder, place
+
+
+_own_mounts = cache(mount_namespace)
 
 
 def _target(link: str) -> bytes:
-    return os.readlink(os.fsencode(link))  # noqa: PTH115  bytes, which Path has not
+    """What a link of proc(5) leads to; a folder that was deleted has its name yet."""
+    folder = os.readlink(os.fsencode(link))  # noqa: PTH115  bytes, which Path has not
+    if folder.endswith(_DELETED) and os.stat(link).st_nlink == 0:  # noqa: PTH116  called for each exec
+        return folder.removesuffix(_DELETED)
+    return folder
 
 
 def lost_privilege(pid: int) -> bool:
@@ -165,6 +175,20 @@ def _has_capabilities(program: str) -> bool:
     with suppress(OSError):
         return bool(os.getxattr(program, _CAPABILITIES))
     return False
+
+
+class Disposition(NamedTuple):
+    """What becomes of a signal that is delivered to a process; neither: the kernel's default."""
+
+    handled: bool
+    ignored: bool
+
+
+def disposition(pid: int, number: int) -> Disposition:
+    """Of a signal in a process (SigCgt and SigIgn of proc(5))."""
+    status, bit = _status(pid), 1 << (number - 1)
+    masks = (status.partition(name)[2].partition(b"\n")[0].strip() for name in (b"\nSigCgt:", b"\nSigIgn:"))
+    return Disposition(*(bool(int(mask or b"0", 16) & bit) for mask in masks))
 
 
 def _ids(pid: int, name: bytes) -> list[int]:

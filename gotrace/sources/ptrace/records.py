@@ -6,26 +6,30 @@ A record is a head and a body, padded to 8 bytes; all numbers are little-endian.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gotrace.errors import RecordingError
 from gotrace.events.model import Event, Exec, Exit, Fork, Output, SyscallError
 from gotrace.events.text import printable
+from gotrace.sources.ptrace import bodies, mappings
 from gotrace.sources.ptrace.calls import ABIS, by_mark
 
 FORMAT: Final = 1
 
-FORK, EXEC, EXIT, OUTPUT, FAILURE = range(1, 6)
-TRUNCATED, SUPPRESSED, NO_ARGV, NO_ENV, NO_CWD = 1, 2, 4, 8, 16
+FORK, EXEC, EXIT, OUTPUT, FAILURE, LIBRARY, CALL, SIGNAL = range(1, 9)
+TRUNCATED, SUPPRESSED, NO_ARGV, NO_ENV, NO_CWD, ELSEWHERE = 1, 2, 4, 8, 16, 32
 """Flags of a record."""
 
 HEAD: Final = struct.Struct("<IHHQIIII")
 """Bytes of the record with its padding, kind, flags, time, pid, tid, pid in the innermost namespace, and a number: the
-child of a fork, the errno of an exec or a failure, the wait status of an exit, the length of an output."""
+child of a fork, the errno of an exec or a failure, the wait status of an exit, the length of an output or of a
+library's path, a signal's own."""
 _EXEC_BODY: Final = struct.Struct("<IIIIQ")
 """Bytes of path, argv, environment and working directory, and the true length of a cut argv."""
+_PLACE: Final = struct.Struct("<II")
+"""Behind the texts of an exec that is ELSEWHERE: inode number of the mount namespace, and bytes of the root's path."""
 FAILURE_BODY: Final = struct.Struct("<HHHHQ6Q")
 """Mark of the call, bytes of its two paths (with NUL; 0: none), 0, instruction pointer, six arguments."""
 FAILURE_HEAD: Final = struct.Struct(HEAD.format + FAILURE_BODY.format.removeprefix("<"))
@@ -34,6 +38,16 @@ _CORE: Final = 0x80
 _PADDING: Final = tuple(b"\0" * (-length & 7) for length in range(8))
 
 _path = lru_cache(maxsize=16384)(printable)
+
+
+class Place(NamedTuple):
+    """Where a program's paths begin: see `gotrace.events.model.Exec`."""
+
+    root: bytes
+    mount_namespace: int
+
+
+HERE: Final = Place(b"", 0)
 
 
 class Who:
@@ -49,6 +63,21 @@ def _record(kind: int, ts_ns: int, who: Who, number: int, *, flags: int = 0, bod
     padding = _PADDING[len(body) & 7]
     size = HEAD.size + len(body) + len(padding)
     return HEAD.pack(size, kind, flags, ts_ns, who.pid, who.tid, who.ns_pid, number) + body + padding
+
+
+def library(ts_ns: int, who: Who, found: mappings.Mapping) -> bytes:
+    """Code came into `who`."""
+    return _record(LIBRARY, ts_ns, who, len(found.path), body=bodies.library(found))
+
+
+def call(ts_ns: int, who: Who, made: bodies.Call) -> bytes:
+    """A call of the loader by `who` returned."""
+    return _record(CALL, ts_ns, who, 0, body=bodies.call(made))
+
+
+def signal(ts_ns: int, who: Who, number: int, met: bodies.Fault) -> bytes:
+    """The signal `number` is about to be delivered to `who`."""
+    return _record(SIGNAL, ts_ns, who, number, body=bodies.fault(met))
 
 
 def fork(ts_ns: int, who: Who, child: int) -> bytes:
@@ -78,13 +107,25 @@ def execution(
     argv_bytes: int = 0,
     truncated: bool = False,
     suppressed: bool = False,
+    place: Place = HERE,
 ) -> bytes:
     """`who` executed `path`, or tried to. `argv` and `env` are strings, each with its NUL; None: not known."""
     flags = (TRUNCATED if truncated else 0) | (SUPPRESSED if suppressed else 0)
     flags |= (NO_ARGV if argv is None else 0) | (NO_ENV if env is None else 0) | (NO_CWD if cwd is None else 0)
     texts = (path, argv or b"", env or b"", cwd or b"")
     body = _EXEC_BODY.pack(*map(len, texts), argv_bytes) + b"".join(texts)
+    if place != HERE:
+        flags |= ELSEWHERE
+        body += _PLACE.pack(place.mount_namespace, len(place.root)) + place.root
     return _record(EXEC, ts_ns, who, error, flags=flags, body=body)
+
+
+_Decode = Callable[[dict[str, Any], int, int, bytes, int], Event | tuple[Event, ...]]
+"""Makes an event, or several, of the common fields, flags and number of a head, and of the body at a position."""
+
+
+def _of_run(decode: Callable[[dict[str, Any], int, bytes, int], Event | tuple[Event, ...]]) -> _Decode:
+    return lambda who, _flags, number, data, at: decode(who, number, data, at)
 
 
 class RecordDecoder:
@@ -99,12 +140,15 @@ class RecordDecoder:
         if info["format"] != FORMAT:
             raise RecordingError(f"records of ptrace in format {info['format']!r}", "read it with a newer gotrace")
         self._calls = by_mark()
-        self._decoders = {
+        self._decoders: dict[int, _Decode] = {
             FORK: self._fork,
             EXEC: self._exec,
             EXIT: self._exit,
             OUTPUT: self._output,
             FAILURE: self._failure,
+            LIBRARY: _of_run(bodies.library_event),
+            CALL: _of_run(bodies.call_event),
+            SIGNAL: _of_run(bodies.signal_events),
         }
 
     def decode(self, data: bytes) -> list[Event]:
@@ -121,7 +165,11 @@ class RecordDecoder:
             if size < HEAD.size or position + size > end or kind not in decoders:
                 raise ValueError(f"no record at byte {position}")
             who = {"ts_ns": ts_ns, "pid": pid, "tid": tid, "ns_pid": ns_pid if ns_pid != pid else None}
-            events.append(decoders[kind](who, flags, number, data, position + HEAD.size))
+            found = decoders[kind](who, flags, number, data, position + HEAD.size)
+            if isinstance(found, tuple):
+                events.extend(found)
+            else:
+                events.append(found)
             position += size
         return events
 
@@ -148,6 +196,7 @@ class RecordDecoder:
             texts.append(data[at : at + size])
             at += size
         path, argv, env, cwd = texts
+        mounts, size = _PLACE.unpack_from(data, at) if flags & ELSEWHERE else (0, 0)
         return Exec(
             **who,
             path=printable(path),
@@ -157,6 +206,8 @@ class RecordDecoder:
             error=number,
             argv_bytes=argv_bytes if flags & TRUNCATED else None,
             suppressed=bool(flags & SUPPRESSED),
+            root=printable(data[at + _PLACE.size : at + _PLACE.size + size]) if size else "",
+            mount_namespace=mounts,
         )
 
     def _failure(self, who: dict[str, Any], _flags: int, number: int, data: bytes, at: int) -> Event:

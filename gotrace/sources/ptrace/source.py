@@ -18,7 +18,7 @@ from gotrace.events.model import Event, Lost
 from gotrace.sources.background import in_background
 from gotrace.sources.base import Batch, Lack, Target
 from gotrace.sources.ptrace import launch, records, trial
-from gotrace.sources.ptrace.channel import LOST, RECORDING, ROOT_GONE, TERMINAL_WRITES, Channel
+from gotrace.sources.ptrace.channel import BLIND, LOST, MISSED, RECORDING, ROOT_GONE, TERMINAL_WRITES, Channel
 from gotrace.sources.ptrace.filter import Filter
 from gotrace.sources.ptrace.records import RecordDecoder
 
@@ -31,9 +31,21 @@ _KINDS: Final = {
     records.EXIT: "exit",
     records.OUTPUT: "output",
     records.FAILURE: "syscall_error",
+    records.LIBRARY: "library",
+    records.CALL: "dlopen",
+    records.SIGNAL: "signal",
 }
 
+_UNSEEN: Final = {
+    BLIND: "in some programs or C libraries no breakpoint can stand: 32-bit code, a process without a vDSO, a kernel "
+    "that lets nobody write to code (proc_mem.force_override), a file that cannot be read, or functions that hold a "
+    "breakpoint of somebody else (a uprobe, a debugger) already",
+    MISSED: "no breakpoint can stand where these calls came back to",
+}
+"""Why calls of the loader are missing, by the word that counts them."""
+
 OBSERVES: Final = frozenset({Facet.EXECS, Facet.FAILED_EXECS, Facet.FAILED_PATHS, Facet.STDERR_TEXT, Facet.FROM_START})
+OBSERVES_OF_A_RUN: Final = OBSERVES | {Facet.LIBRARIES, Facet.DL_CALLS, Facet.SIGNALS}
 
 
 class PtraceSource:
@@ -67,8 +79,9 @@ class PtraceCapture:
 
     source = "ptrace"
 
-    def __init__(self, _target: Target) -> None:
-        self.observes = OBSERVES
+    def __init__(self, target: Target) -> None:
+        self._run = target.running
+        self.observes = OBSERVES_OF_A_RUN if target.running else OBSERVES
         self.degraded: tuple[str, ...] = ()
         self.decoder_info: Mapping[str, Any] = {"source": self.source, "format": records.FORMAT}
         self._decoder = RecordDecoder(self.decoder_info)
@@ -95,7 +108,8 @@ class PtraceCapture:
         """Start the tracer, which seizes the child as soon as that presents itself."""
         self._ours.settimeout(_START_SECONDS)
         try:
-            in_background(partial(launch.serve, self._theirs, self._channel, terminal=self._terminal), self._theirs)
+            serve = partial(launch.serve, self._theirs, self._channel, terminal=self._terminal, running=self._run)
+            in_background(serve, self._theirs)
             self._theirs.close()
             self.tracer_pid = launch.hear(self._ours)
         except OSError as error:
@@ -144,6 +158,10 @@ class PtraceCapture:
         lost = [
             Lost(ts_ns=now, pid=0, what=what, count=words[LOST + kind], reason=reason)
             for kind, what in _KINDS.items() if words[LOST + kind]
+        ]  # fmt: skip
+        lost += [
+            Lost(ts_ns=now, pid=0, what="dlopen", count=words[word], reason=reason, exact=word == MISSED)
+            for word, reason in _UNSEEN.items() if words[word]
         ]  # fmt: skip
         if not words[ROOT_GONE]:
             since = self._tracer_died_ns or now

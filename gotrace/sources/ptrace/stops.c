@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GONE = 1, HALTED, BORN, EXECUTING, EXECUTED, REFUSED, WRITING, WROTE, FAILED };
+enum { GONE = 1, HALTED, BORN, EXECUTING, EXECUTED, REFUSED, WRITING, WROTE, FAILED, SIGNALLED };
 enum { KIND_FAILURE, KIND_EXEC, KIND_WRITE, KIND_CLONE, KIND_CLONE3 };
 enum { NOTHING_NOW = 0, A_STOP = 1, NO_TRACEE = -1 };
 
@@ -48,10 +48,17 @@ static struct call calls[MARKS];
 /* The call each thread is in, and 1 so that 0 is none; only pages of living threads are ever touched. */
 static uint16_t entered[LARGEST_TID];
 
+/* Signals whose delivery is told, a bit for each number; none in a build. */
+static uint32_t told_signals;
+
 const uint32_t layout_of_stop[] = {sizeof(struct stop), __builtin_offsetof(struct stop, text), MARKS, PATH_LIMIT};
 
 void set_call(uint32_t mark, int kind, int path1, int path2) {
     if (mark < MARKS) calls[mark] = (struct call){kind, path1, path2, 0};
+}
+
+void tell_signals(uint32_t numbers) {
+    told_signals = numbers;
 }
 
 /* The string at `address` with its NUL, cut to PATH_LIMIT bytes; 0 where it cannot be read. */
@@ -190,6 +197,11 @@ static int look(struct stop *stop, int status, int recording) {
         ptrace(PTRACE_CONT, tid, 0, 0);
         return stop->message != 0;
     }
+    if (!event && number < 32 && told_signals >> number & 1) {
+        stop->what = SIGNALLED;
+        stop->status = number;
+        return 1;
+    }
     ptrace(PTRACE_CONT, tid, 0, event ? 0 : (long)number);
     return 0;
 }
@@ -231,6 +243,13 @@ static int is_another_now(pid_t tid, int status) {
            now.si_code == executed;
 }
 
+/* What there is to tell of one wait status. */
+int look_at(struct stop *stop, int tid, int status, const volatile uint64_t *recording) {
+    memset(stop, 0, __builtin_offsetof(struct stop, text));
+    stop->tid = tid;
+    return look(stop, status, *recording != 0);
+}
+
 /* The next stop that says something. `recording` is shared with whoever reads the records. */
 int next_stop(struct stop *stop, int wait, const volatile uint64_t *recording) {
     for (unsigned looks = 0; wait || looks < MOST_LOOKS; looks++) {
@@ -241,9 +260,7 @@ int next_stop(struct stop *stop, int wait, const volatile uint64_t *recording) {
         pid_t tid = waiting[served].tid;
         int status = waiting[served++].status;
         if (served > 1 && is_another_now(tid, status)) continue;
-        memset(stop, 0, __builtin_offsetof(struct stop, text));
-        stop->tid = tid;
-        if (look(stop, status, *recording != 0)) return A_STOP;
+        if (look_at(stop, tid, status, recording)) return A_STOP;
     }
     return NOTHING_NOW;
 }

@@ -22,9 +22,8 @@ from gotrace.sources.ptrace import abi
 from gotrace.sources.ptrace.calls import ABIS, CLONE_UNTRACED, MARKS, Kind, births, by_mark, observed
 from gotrace.sources.ptrace.channel import RECORDING
 from gotrace.sources.ptrace.memory import Memory
+from gotrace.sources.ptrace.requests import WAIT_ALL, Control, Requests, request
 
-WAIT_ALL: Final = binding.THREAD_TRACE_FLAGS
-"""__WALL of wait(2): threads and clones as well."""
 PATH_LIMIT: Final = 4096
 _MOST_WAITING: Final = 1024
 _LOOKS_AT_ALL: Final = 8
@@ -57,6 +56,8 @@ class What(IntEnum):
     """It wrote `result` bytes. It waits."""
     FAILED = 9
     """A call failed with the errno `result`; `text` has its paths, each with its NUL. It goes on already."""
+    SIGNALLED = 10
+    """The signal `status`, one of those that were asked for, is about to be delivered to it. It waits."""
 
 
 class Stop(NamedTuple):
@@ -103,52 +104,25 @@ class Stops(Protocol):
         ...
 
 
-def request(number: int, tid: int, address: int = 0, data: int = 0) -> bool:
-    """One ptrace(2) request; False where the tracee has been killed meanwhile, which can happen at any time."""
-    try:
-        binding.ptrace(number, tid, address, data)
-    except PtraceError:
-        return False
-    return True
+class OwnStops(Control, Protocol):
+    """For whoever waits for a single tracee themselves."""
 
-
-class Requests:
-    """Requests to a tracee that waits."""
-
-    def __init__(self) -> None:
-        self._registers = ctypes.create_string_buffer(abi.REGISTERS.size)
-
-    def resume(self, tid: int) -> None:
-        """Let it run."""
-        request(binding.PTRACE_CONT, tid)
-
-    def until_return(self, tid: int) -> None:
-        """Let it run until the call it is in returns."""
-        request(binding.PTRACE_SYSCALL, tid)
-
-    def listen(self, tid: int) -> None:
-        """Leave it in its group-stop."""
-        request(abi.PTRACE_LISTEN, tid)
-
-    def registers(self, tid: int) -> tuple[int, ...]:
-        """All its registers."""
-        if not request(binding.PTRACE_GETREGS, tid, 0, ctypes.addressof(self._registers)):
-            return ()
-        return abi.REGISTERS.unpack_from(self._registers)
+    def look_at(self, tid: int, status: int) -> Stop | None:
+        """What `Stops.next` would have told of that wait status."""
+        ...
 
 
 class PythonStops(Requests):
     """In pure Python, on python-ptrace's binding; the reference for stops.c and what is used where that is missing."""
 
-    def __init__(self, words: memoryview) -> None:
-        """`words` of the channel say whether anybody still wants to know."""
+    def __init__(self, words: memoryview, signals: frozenset[int] = frozenset()) -> None:
+        """`words` of the channel say whether anybody still wants to know. `signals`: those that are told."""
         super().__init__()
-        self._words = words
+        self._words, self._told = words, signals
         self._kinds = {call.mark: (call.kind, call.paths) for call in (*observed(), *births())}
         self._entered: dict[int, int] = {}
         self._message = ctypes.c_ulong()
         self._info = ctypes.create_string_buffer(abi.SYSCALL_INFO_BYTES)
-        self._signal = ctypes.create_string_buffer(abi.SIGNAL_BYTES)
         self._looks = 0
         self._waiting: deque[tuple[int, int]] = deque()
 
@@ -161,7 +135,7 @@ class PythonStops(Requests):
             tid, status = self._waiting.popleft()
             if not at_once and self._is_another_now(tid, status):
                 continue
-            stop = self._look(tid, status)
+            stop = self.look_at(tid, status)
             if stop is not None:
                 return stop
         return None
@@ -191,11 +165,11 @@ class PythonStops(Requests):
         """While others were served a thread may have executed a program and taken over the id of this one, now gone."""
         if not os.WIFSTOPPED(status) or status >> 8 == _EXECUTED:
             return False
-        if not request(binding.PTRACE_GETSIGINFO, tid, 0, ctypes.addressof(self._signal)):
-            return False
-        return bool(abi.SIGNAL_CODE.unpack_from(self._signal)[0] == _EXECUTED)
+        info = self.signal_info(tid)
+        return bool(info) and abi.SIGNAL_CODE.unpack_from(info)[0] == _EXECUTED
 
-    def _look(self, tid: int, status: int) -> Stop | None:
+    def look_at(self, tid: int, status: int) -> Stop | None:
+        """What `next` tells of one wait status."""
         if not os.WIFSTOPPED(status):
             self._entered.pop(tid, None)
             return Stop(What.GONE, tid, status)
@@ -214,6 +188,8 @@ class PythonStops(Requests):
             child = self._event_message(tid)
             self.resume(tid)
             return Stop(What.BORN, tid, event, message=child) if child else None
+        if not event and number in self._told:
+            return Stop(What.SIGNALLED, tid, number)
         request(binding.PTRACE_CONT, tid, 0, 0 if event else number)
         return None
 
@@ -243,8 +219,7 @@ class PythonStops(Requests):
         first = abi.RDI if mark < MARKS // len(ABIS) else abi.RBX
         if kind is Kind.CLONE:
             values[first] &= ~CLONE_UNTRACED
-            abi.REGISTERS.pack_into(self._registers, 0, *values)
-            request(binding.PTRACE_SETREGS, tid, 0, ctypes.addressof(self._registers))
+            self.set_registers(tid, values)
             return
         with suppress(PtraceError):
             flags = binding.ptrace_peekdata(tid, values[first])
@@ -294,25 +269,3 @@ class PythonStops(Requests):
         with Memory(tid) as memory:
             found = [memory.string(address, PATH_LIMIT - 1) for address in addresses]
         return [b"" if text is None else text + b"\0" for text in found]
-
-
-def seize(pid: int) -> int:
-    """Become the tracer of a process, without stopping it, and of all that it will start: 0, or the errno.
-
-    PTRACE_O_EXITKILL: without us each observed call would return ENOSYS, which no program expects; so if we are killed
-    the kernel ends the tree.
-    """
-    options = (
-        binding.PTRACE_O_TRACESYSGOOD
-        | binding.PTRACE_O_TRACEFORK
-        | binding.PTRACE_O_TRACEVFORK
-        | binding.PTRACE_O_TRACECLONE
-        | binding.PTRACE_O_TRACEEXEC
-        | abi.PTRACE_O_TRACESECCOMP
-        | abi.PTRACE_O_EXITKILL
-    )
-    try:
-        binding.ptrace(abi.PTRACE_SEIZE, pid, 0, options)
-    except PtraceError as error:
-        return int(error.errno)
-    return 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from gotrace.sources.ptrace import abi, records
 from gotrace.sources.ptrace.abi import PTRACE_EVENT_CLONE
@@ -18,14 +18,17 @@ from gotrace.sources.ptrace.memory import start_of
 from gotrace.sources.ptrace.processes import (
     Process,
     Processes,
+    folders,
     is_process,
     leader_of,
     lost_privilege,
     parent_of,
-    working_directory,
     writes_to_terminal,
 )
-from gotrace.sources.ptrace.stops import Stop, Stops, What
+from gotrace.sources.ptrace.stops import OwnStops, Stop, Stops, What
+
+if TYPE_CHECKING:
+    from gotrace.sources.ptrace.running import Running
 
 _OUTPUT_LIMIT: Final = 64 << 10
 """Bytes of stderr that are kept of a process."""
@@ -46,10 +49,12 @@ class Tracer:
         *,
         terminal: bool,
         unprivileged: bool,
+        control: OwnStops | None = None,
         reader_gone: Callable[[], bool] = lambda: False,
     ) -> None:
         """`terminal`: writes to one are counted; `unprivileged`: privileges of programs may get lost by our tracing.
 
+        `control` is for what a run is followed by beyond a build; None: it is a build.
         `reader_gone` is asked where nobody has taken what is there: then nothing more is recorded.
         """
         self._reader_gone = reader_gone
@@ -67,6 +72,11 @@ class Tracer:
         self._gone: dict[int, tuple[int, int]] = {}
         """Those that were gone before that, with their wait status and when."""
         self._last_gone = 0
+        self._running: Running | None = None
+        if control is not None:
+            from gotrace.sources.ptrace.running import Running  # a build does without
+
+            self._running = Running(control, tell=self._tell, count=self._count, act=self._serve)
         self._act = {
             What.GONE: self._on_gone,
             What.HALTED: self._on_halted,
@@ -77,20 +87,24 @@ class Tracer:
             What.WRITING: self._on_writing,
             What.WROTE: self._on_wrote,
             What.FAILED: self._on_failed,
+            What.SIGNALLED: self._on_signalled,
         }
 
     def follow(self, root: int) -> None:
         """Serve the tree below `root`, which is seized, until it is empty."""
         self._root = self._last_gone = root
         self._processes.add(root)
-        act, stops = self._act, self._stops
+        stops = self._stops
         while True:
             try:
                 stop = self._next_while_some_are_held() if self._held else stops.next(wait=True)
             except ChildProcessError:
                 return
             if stop is not None:
-                act[What(stop.what)](stop)
+                self._serve(stop)
+
+    def _serve(self, stop: Stop) -> None:
+        self._act[What(stop.what)](stop)
 
     def _next_while_some_are_held(self) -> Stop | None:
         """Their parents' stops come next. But a parent may be killed before its own: then nobody waits for long.
@@ -131,7 +145,9 @@ class Tracer:
         if thread:
             self._processes.add_thread(child, parent)
         else:
-            self._processes.add(child)
+            process = self._processes.add(child)
+            if self._running is not None:
+                self._running.born(parent, parent_tid, process)
             self._tell(records.FORK, records.fork(time.monotonic_ns(), parent.who(parent_tid), child))
         self._release(child)
 
@@ -159,9 +175,13 @@ class Tracer:
         if tid not in self._processes:
             self._gone[tid] = stop.status, time.monotonic_ns()
             return
+        if self._running is not None:
+            self._running.thread_gone(tid)
         process = self._processes.remove(tid)
         if process is not None:
             self._last_gone = tid
+            if self._running is not None:
+                self._running.gone(process)
             self._tell(records.EXIT, records.exited(time.monotonic_ns(), process.who(tid), stop.status))
         if tid == self._root:
             self._words[ROOT_GONE] = 1
@@ -180,6 +200,8 @@ class Tracer:
         process.forget_memory()
         if self._words[RECORDING]:
             self._tell(records.EXEC, self._execution(process, path))
+        if self._running is not None:
+            self._running.executed(process, former, watch=bool(self._words[RECORDING]))
         self._stops.resume(tid)
 
     def _execution(self, process: Process, path: bytes) -> bytes:
@@ -189,12 +211,14 @@ class Tracer:
         if values:
             width = 4 if values[abi.CS] == abi.CODE_SEGMENT_32 else 8
             start = start_of(process.memory, values[abi.RSP], width)
+        cwd, place = folders(pid)
         return _fitting(
             process,
             path=start.path if start and start.path else path,
             argv=start.argv if start else None,
             env=start.env if start else None,
-            cwd=working_directory(pid),
+            cwd=cwd,
+            place=place,
             suppressed=self._unprivileged and lost_privilege(pid),
         )
 
@@ -246,6 +270,13 @@ class Tracer:
         if not self._channel.bulk.put(record):
             self._lose(records.FAILURE)
 
+    def _on_signalled(self, stop: Stop) -> None:
+        if self._running is not None:
+            self._running.signalled(self._processes.of(stop.tid), stop)
+
+    def _count(self, word: int) -> None:
+        self._words[word] += 1
+
     def _tell(self, kind: int, record: bytes) -> None:
         if self._words[RECORDING] and not self._channel.live.put(record):
             self._lose(kind)
@@ -273,6 +304,7 @@ def _fitting(
     error: int = 0,
     whole: bool = True,
     suppressed: bool = False,
+    place: records.Place = records.HERE,
 ) -> bytes:
     """The record of an exec. Half an environment would take the other half for unset, so it is all or nothing."""
     true_length = len(argv or b"")
@@ -290,4 +322,5 @@ def _fitting(
         argv_bytes=true_length if cut and whole else 0,
         truncated=cut or not whole,
         suppressed=suppressed,
+        place=place,
     )

@@ -55,6 +55,15 @@ def test_arguments_that_select_the_target_are_part_of_the_question(tmp_path: Pat
     assert data["arguments"] == ["-target", "riscv64-linux"]
 
 
+def test_the_version_of_a_libc_is_no_part_of_the_question(tmp_path: Path) -> None:
+    zig = """case "$*" in
+"-target x86_64-linux-gnu -dumpmachine") echo x86_64-unknown-linux-gnu;;
+*-dumpmachine) echo "version in target is invalid" >&2; exit 1;;
+esac"""
+    driver = driver_of(program(tmp_path / "clang", zig), ["clang", "-target", "x86_64-linux-gnu.2.31"], None)
+    assert ask(driver)["target"] == "x86_64-unknown-linux-gnu"
+
+
 def test_a_compiler_that_refuses_an_argument_still_says_its_target(tmp_path: Path) -> None:
     gcc = program(tmp_path / "gcc", _GCC)
     assert ask(driver_of(gcc, ["gcc", "-m32"], None))["target"] == "aarch64-linux-gnu"

@@ -70,6 +70,7 @@ class Runner:
 
     def __init__(self) -> None:
         self.ran: list[tuple[str, str]] = []
+        self.sudo: list[bool] = []
         self.acts: list[tuple[str, ...]] = []
         self.why: dict[tuple[str, str], str] = {}
         """What falls short, by id and act."""
@@ -80,9 +81,16 @@ class Runner:
         return self.lacks.get(scenario.id, [])
 
     def run(
-        self, scenario: Scenario, backend: str, *, keep: Path | None = None, progress: runner.Progress = lambda *_: None
+        self,
+        scenario: Scenario,
+        backend: str,
+        *,
+        sudo: bool = False,
+        keep: Path | None = None,
+        progress: runner.Progress = lambda *_: None,
     ) -> ScenarioResult:
         self.ran.append((scenario.id, backend))
+        self.sudo.append(sudo)
         self.acts.append(tuple(act.name for act in scenario.acts))
         where = environments_of(scenario)
         if lacks := self.missing(scenario):
@@ -129,7 +137,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path) -> Runne
     one = Runner()
     monkeypatch.setattr(runner, "run", one.run)
     monkeypatch.setattr(runner, "missing", one.missing)
-    monkeypatch.setattr(choose, "choose", lambda name: None)
+    monkeypatch.setattr(choose, "choose", lambda name, sudo: None)
     for variable in ("GOTRACE_REQUIRE", "GOTRACE_SCENARIO_BACKEND"):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("COLUMNS", "120")
@@ -138,10 +146,10 @@ def fake(monkeypatch: pytest.MonkeyPatch, folder: Path, tmp_path: Path) -> Runne
     return one
 
 
-def only_working(*names: str) -> Callable[[str], None]:
+def only_working(*names: str) -> Callable[..., None]:
     """In place of gotrace.sources.choose.choose."""
 
-    def pick(name: str) -> None:
+    def pick(name: str, *, sudo: bool) -> None:
         if name not in names:
             raise CaptureError(f"{name} cannot be used", f"install {name}")
 

@@ -80,7 +80,27 @@ def test_a_switch_that_is_neither_on_nor_off(gotrace: Gotrace, monkeypatch: pyte
 
 
 def test_a_name_that_is_nearly_right_is_suggested(gotrace: Gotrace) -> None:
-    assert "did you mean wrong-target-compiler?" in gotrace("explain", "wrong-target-compilr").err
+    assert "did you mean GT101 wrong-target-compiler?" in gotrace("explain", "wrong-target-compilr").err
+
+
+@pytest.mark.parametrize(
+    ("wanted", "suggested"),
+    [
+        ("GT10", "GT101 wrong-target-compiler, GT102 missing-target-headers or GT103 compiler-not-found"),
+        ("101", "GT101 wrong-target-compiler"),
+        ("gt100", "GT101 wrong-target-compiler, GT102 missing-target-headers or GT103 compiler-not-found"),
+        ("header", "GT201 missing-header"),
+    ],
+)
+def test_codes_and_names_that_may_be_meant_are_suggested(gotrace: Gotrace, wanted: str, suggested: str) -> None:
+    done = gotrace("explain", wanted)
+    assert done.code == 2
+    assert f"no rule has the code or name '{wanted}'; did you mean {suggested}" in done.err
+
+
+def test_nothing_is_suggested_that_is_not_alike(gotrace: Gotrace) -> None:
+    for wanted in ("GT999", "GT", "x"):
+        assert gotrace("explain", wanted).err.splitlines()[0].endswith(f"no rule has the code or name '{wanted}'")
 
 
 def test_explain_tells_all_of_a_rule_by_code_or_name(gotrace: Gotrace) -> None:

@@ -237,3 +237,32 @@ def test_under_sudo_it_names_what_sudo_removed(
         in done.err
     )
     assert gotrace("build", "-q", "true").err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (["-o", "one.gotrace", "--report", "json:./one.gotrace"], "-o and --report json"),
+        (["-o", "one.gotrace", "--report", "json:link"], "-o and --report json"),
+        (["--report", "json:two", "--report", "terminal:sub/../two"], "--report json and --report terminal"),
+    ],
+)
+def test_two_outputs_to_one_file_are_refused(
+    gotrace: Gotrace,
+    captured: Captured,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[str],
+    options: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link").symlink_to("one.gotrace")
+    done = gotrace("build", *words, "true")
+    assert (done.code, done.out) == (125, "")
+    assert done.err.startswith(f"gotrace: error: {options} name the same file: ")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "sub"]
+
+
+def test_a_device_takes_several(gotrace: Gotrace, captured: Captured) -> None:
+    assert gotrace("build", "--report", "json:/dev/null", "--report", "terminal:/dev/null", "true").code == 0

@@ -124,3 +124,11 @@ def test_a_compressed_recording(gotrace: Gotrace, tmp_path: Path) -> None:
     done = gotrace("report", path)
     assert done.code == 0
     assert "no go command was seen, and the command ended with exit status 3" in done.out
+
+
+def test_a_report_does_not_overwrite_its_recording(gotrace: Gotrace, recording: Path) -> None:
+    before = recording.read_bytes()
+    done = gotrace("report", recording, "-o", recording.parent / "." / recording.name)
+    assert (done.code, done.out) == (2, "")
+    assert done.err.endswith(": is the recording itself\n  name another file for the report\n")
+    assert recording.read_bytes() == before

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import subprocess
 import sys
+import tempfile
+import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
-from gotrace.cli.scenarios import installing
+from gotrace.cli.scenarios import chosen, installing, performing
+from gotrace.cli.scenarios.stopping import StoppedError
 from gotrace.cli.scenarios.ticker import Ticker, wanted
+from gotrace.scenario.page import command_text
 from gotrace.scenario.requirements import Requirement
 from tests.unit.cli.conftest import Gotrace
-from tests.unit.cli.scenarios import Runner, copy_elsewhere, fake, folder
+from tests.unit.cli.scenarios import FAILURE, Runner, copy_elsewhere, fake, folder
 
 __all__ = ["fake", "folder"]
 
@@ -81,6 +88,63 @@ def test_a_file_from_elsewhere_has_to_be_trusted(gotrace: Gotrace, fake: Runner,
     assert gotrace("scenario", "run", mine).code == 2
     assert fake.ran == []
     assert gotrace("scenario", "run", mine, "--trust").code == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_when_stopped_it_leaves_nothing(
+    gotrace: Gotrace, fake: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: signal.Signals
+) -> None:
+    stop_by(number, fake, monkeypatch)
+    done = gotrace("scenario", "run", "no-compiler")
+    assert (done.code, done.out) == (128 + number, "")
+    assert done.err == f"gotrace: no-compiler: reproduce ...\ngotrace: interrupted by {number.name}\n"
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def test_when_stopped_it_names_what_there_is(
+    gotrace: Gotrace, fake: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stop_by(signal.SIGTERM, fake, monkeypatch)
+    (tmp_path / "tmp").rmdir()
+    fake_folder = tmp_path / "tmp" / "gotrace-scenario-kept"
+    fake_folder.mkdir(parents=True)
+    (fake_folder / "file").touch()
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda **_: str(fake_folder))
+    done = gotrace("scenario", "run", "no-compiler")
+    assert done.code == 143
+    assert done.err.endswith(f"gotrace: what there is of it: {fake_folder}\n")
+
+
+def stop_by(number: signal.Signals, fake: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the signal arrive in the first act."""
+    stopped = threading.Event()
+    monkeypatch.setattr(performing, "end_children", lambda *_: stopped.set())
+
+    def stop(*_: object) -> None:
+        os.kill(os.getpid(), number)
+        assert stopped.wait(60)
+        raise StoppedError
+
+    fake.meanwhile = stop
+
+
+def test_a_command_with_the_work_folder_in_it_can_be_pasted(gotrace: Gotrace, fake: Runner, folder: Path) -> None:
+    text = FAILURE.format(environment="host").replace("/no/gcc", "$WORK/it's/gcc -I$WORK")
+    (folder / "no-compiler.toml").write_text(text)
+    lines = gotrace("scenario", "run", "no-compiler", "--act", "reproduce").out.splitlines()
+    kept = Path(lines[-1].partition(": ")[2])
+    assert lines[1] == f"$ cd {kept}/reproduce && export WORK=$PWD"
+    assert lines[2] == "$ env -u CXX CC=\"$WORK/it's/gcc -I$WORK\" go build -o 'the app' ."
+
+
+@pytest.mark.parametrize(
+    "value", ["$WORK", "$WORK/bin:/usr/bin", "a b$WORK", "-I$WORK/x -L$WORK", "$WORKS", '$WORK/"`id`\\$HOME', "$HOME"]
+)
+def test_a_shell_gives_the_variable_the_value_that_the_act_has(folder: Path, value: str) -> None:
+    made = MappingProxyType({"X": value})
+    act = replace(chosen.scenario("no-compiler").reproduce, command=("printenv", "X"), env=made)
+    done = subprocess.run(["sh", "-c", f"WORK='/w o'; {command_text(act)}"], capture_output=True, text=True, check=True)
+    assert done.stdout == value.replace("$WORK", "/w o") + "\n"
 
 
 class Apt:
@@ -197,6 +261,21 @@ def test_the_line_says_what_runs(capfd: pytest.CaptureFixture[str]) -> None:
     assert "fix-1\\x1b" in drawn
     assert drawn.endswith("\r\x1b[2K")
     assert told == ["row"]
+
+
+def test_the_line_estimates_the_rest_once_there_is_something_to_go_by() -> None:
+    ticker = Ticker(12, shown=False, clock=iter([0.0, *[30.0] * 9]).__next__)
+    told = []
+    for number in range(12):
+        ticker.ended(f"{number}", lambda: None)
+        if number in (1, 2, 5, 11):
+            told.append(ticker.line())
+    assert told == [
+        "2 of 12 done, 30 s",
+        "3 of 12 done, 30 s, about 2 min left",
+        "6 of 12 done, 30 s, about 30 s left",
+        "12 of 12 done, 30 s",
+    ]
 
 
 def test_a_line_that_nobody_sees_is_not_drawn(capfd: pytest.CaptureFixture[str]) -> None:

@@ -12,7 +12,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from gotrace.cli.scenarios import verifying
+from gotrace.errors import NotPermittedError
 from gotrace.events.recording import read_recording
+from gotrace.scenario import privileged
 from gotrace.scenario.model import Scenario
 from gotrace.scenario.requirements import Requirement
 from gotrace.scenario.result import DIAGNOSIS
@@ -169,6 +171,32 @@ def test_without_any_backend_nothing_can_be_verified(
     assert "ebpf cannot be used" in done.err
 
 
+def test_sudo_is_tried_before_anything_runs(gotrace: Gotrace, fake: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(privileged, "may_load", lambda: False)
+    tried: list[str] = []
+    monkeypatch.setattr(privileged, "try_sudo", lambda: tried.append("sudo"))
+    for backend in ("auto", "ebpf", "both"):
+        assert gotrace("scenario", "verify", "healthy", "--sudo", "--backend", backend).code == 0
+    assert tried == ["sudo"] * 3
+    assert set(fake.sudo) == {True}
+    assert gotrace("scenario", "verify", "healthy", "--backend", "both").code == 0
+    assert tried == ["sudo"] * 3
+
+
+@pytest.mark.parametrize("backend", ["auto", "ebpf", "both"])
+def test_where_sudo_does_not_let_us_nothing_is_verified_by_another_backend(
+    gotrace: Gotrace, fake: Runner, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    def refused() -> None:
+        raise NotPermittedError("sudo did not start the collector", "whatever")
+
+    monkeypatch.setattr(privileged, "may_load", lambda: False)
+    monkeypatch.setattr(privileged, "try_sudo", refused)
+    done = gotrace("scenario", "verify", "--sudo", "--backend", backend)
+    assert (done.code, done.out, fake.ran) == (2, "", [])
+    assert "sudo did not start the collector\n  see what `sudo -v` says; " in done.err
+
+
 def test_a_file_from_elsewhere_has_to_be_trusted(gotrace: Gotrace, fake: Runner, folder: Path, tmp_path: Path) -> None:
     mine = copy_elsewhere(folder, tmp_path)
     done = gotrace("scenario", "verify", mine)
@@ -220,7 +248,7 @@ def test_when_stopped_no_further_act_begins(
 ) -> None:
     begun: list[str] = []
     stopped = threading.Event()
-    monkeypatch.setattr(verifying, "interrupt_children", stopped.set)
+    monkeypatch.setattr(verifying, "end_children", lambda *_: stopped.set())
 
     def stop(scenario: Scenario, backend: str) -> None:
         begun.append(scenario.id)
@@ -229,8 +257,43 @@ def test_when_stopped_no_further_act_begins(
 
     fake.meanwhile = stop
     done = gotrace("scenario", "verify", "no-compiler", "healthy")
-    assert (done.code, done.out) == (130, HEAD)
+    assert done.code == 128 + number
+    assert done.out == (
+        f"{HEAD}\nnothing was run in 0 s\n"
+        f"interrupted by {number.name}: 2 of 2 not done\n"
+        "         no-compiler by ebpf, healthy by ebpf\n"
+    )
     assert begun == ["no-compiler"]
+
+
+def test_when_stopped_the_documents_say_what_was_done_and_what_not(
+    gotrace: Gotrace, fake: Runner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    stopped = threading.Event()
+    monkeypatch.setattr(verifying, "end_children", lambda *_: stopped.set())
+    monkeypatch.setenv("GOTRACE_REQUIRE", "all")
+    fake.why = {("no-compiler", "fix-2"): "killed by SIGINT"}
+
+    def stop(scenario: Scenario, backend: str) -> None:
+        if (scenario.id, backend, len(fake.acts)) == ("no-compiler", "ebpf", 3):
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert stopped.wait(60)
+
+    fake.meanwhile = stop
+    file = tmp_path / "junit.xml"
+    done = gotrace("scenario", "verify", "--json", "--junit", file, "--backend", "both")
+    assert done.code == 143
+    told = [(one["id"], one["backend"], one["status"], one["why"]) for one in json.loads(done.out)["scenarios"]]
+    before = "interrupted by SIGTERM before it began"
+    assert told == [
+        ("healthy", "ebpf", "passed", ""),
+        ("healthy", "ptrace", "passed", ""),
+        ("no-compiler", "ebpf", "skipped", "interrupted by SIGTERM while it ran"),
+        ("no-compiler", "ptrace", "skipped", before),
+    ]
+    root = ET.parse(file).getroot()
+    assert (root.get("tests"), root.get("failures"), root.get("skipped")) == ("4", "0", "2")
+    assert [one.get("message") for one in root.iter("skipped")][-1] == before
 
 
 def test_recordings_of_what_passed_are_saved(gotrace: Gotrace, fake: Runner, tmp_path: Path) -> None:

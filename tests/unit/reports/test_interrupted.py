@@ -1,4 +1,4 @@
-"""Ctrl-C in the middle of a build: the build was interrupted, nothing is wrong with it."""
+"""Ctrl-C, SIGTERM or SIGHUP in the middle of a build: the build was interrupted, nothing is wrong with it."""
 
 from __future__ import annotations
 
@@ -32,16 +32,38 @@ def stopped(*, status: int | None = None, signal: int | None = None) -> Trace:
 
 
 @pytest.mark.parametrize(
-    ("status", "signal", "ended"),
+    ("status", "signal", "says"),
     [
-        (None, 2, "was killed by SIGINT"),
-        (130, None, "ended with exit status 130"),
-        (1, None, "ended with exit status 1"),
+        (None, 2, "by SIGINT, and the command was killed by it"),
+        (130, None, "by SIGINT, and the command ended with exit status 130"),
+        (1, None, "by SIGINT, and the command ended with exit status 1"),
+        (None, 15, "by SIGTERM, and the command was killed by it"),
+        (143, None, "by SIGTERM, and the command ended with exit status 143"),
+        (129, None, "by SIGHUP, and the command ended with exit status 129"),
     ],
 )
-def test_the_verdict_says_interrupted(status: int | None, signal: int | None, ended: str) -> None:
+def test_the_verdict_says_interrupted(status: int | None, signal: int | None, says: str) -> None:
     made = stopped(status=status, signal=signal)
-    assert verdict(made, Diagnosis()).startswith(f"gotrace: interrupted, and the command {ended}: ")
+    assert verdict(made, Diagnosis()).startswith(f"gotrace: interrupted {says}: ")
+
+
+def test_of_a_go_command_that_was_ended_somebody_ended_the_build() -> None:
+    made = stopped(signal=15)
+    for span in made.spans[2:]:
+        ends(span, signal=15)
+    made.facts[0].data.update(exit=124, signal=None)  # the command is timeout(1) around go
+    assert verdict(made, Diagnosis()).startswith(
+        "gotrace: interrupted by SIGTERM, and the command ended with exit status 124: "
+    )
+    assert unexplained_steps(made, Diagnosis()) == []
+
+
+def test_a_signal_to_one_tool_alone_is_no_interruption() -> None:
+    made = stopped(status=1)
+    for span in made.spans[2:]:
+        ends(span, signal=15)
+    assert not interrupted(made)
+    assert unexplained_steps(made, Diagnosis())
 
 
 def test_what_was_stopped_needs_no_explanation() -> None:

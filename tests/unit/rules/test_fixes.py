@@ -100,6 +100,7 @@ def test_a_missing_compiler_is_said_to_be_missing_on_every_system() -> None:
     [
         (DEBIAN, "root", "apt-get install -y gcc"),
         (UBUNTU, "alice", "sudo apt-get install -y gcc"),
+        ({**DEBIAN, "package_lists": "none"}, "root", "sh -c 'apt-get update && apt-get install -y gcc'"),
         (ALPINE, "root", None),
         ({}, "root", None),
     ],

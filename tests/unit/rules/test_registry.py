@@ -47,7 +47,9 @@ def test_a_rule_by_code_or_name(wanted: str) -> None:
 
 
 def test_an_unknown_rule_names_those_spelled_alike() -> None:
-    with pytest.raises(LookupError, match="no rule has the code or name 'mising-header'; did you mean missing-header"):
+    with pytest.raises(
+        LookupError, match="no rule has the code or name 'mising-header'; did you mean GT201 missing-header"
+    ):
         registry.rule("mising-header")
 
 

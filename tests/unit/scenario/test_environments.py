@@ -27,7 +27,8 @@ def plan(kind: str, settings: Mapping[str, Any]) -> Plan:
 
 
 def test_the_folder_is_the_registry() -> None:
-    assert kinds() == ("chroot", "host", "mount", "musl", "musl-root", "netns", "rlimit", "scratch", "seccomp")
+    there = ("chroot", "host", "mount", "musl", "musl-root", "netns", "overlay", "rlimit", "scratch", "seccomp")
+    assert kinds() == there
     assert [space(kind).kind for kind in kinds()] == [*kinds()]
 
 

@@ -99,6 +99,10 @@ HEALTHY = 'title = "x"\n[reproduce]\n'
         (HEALTHY + 'command = ["true"]\nexpectd = 1\n', "expectd"),
         (HEALTHY, "one of `command` and `printed`"),
         (HEALTHY + 'printed = "CC="\n', "nothing was printed yet"),
+        (
+            HEALTHY + 'command = ["true"]\nenvironment = { kind = "overlay", install = "printed" }\n',
+            "reproduce: nothing was printed yet; only a fix can have it installed",
+        ),
         (HEALTHY + 'command = ["true"]\nsignal = "KILL"\n', "no signal's name"),
         (HEALTHY + 'command = ["true"]\nsignal = "SIGFOO"\n', "no signal's name"),
         (HEALTHY + 'command = ["true"]\noutput = ["("]\n', "no regular expression"),

@@ -45,6 +45,18 @@ def test_bytes_of_proc_become_text(decoder: NetlinkDecoder) -> None:
     ]
 
 
+def test_files_are_called_as_the_process_does_below_its_root(decoder: NetlinkDecoder) -> None:
+    inside = ExecRecord(1, 2, 2, b"/jail/bin/x", b"x\0", b"A=\0", b"/jail", b"/jail", 4026532177)
+    outside = ExecRecord(1, 2, 2, b"/jailer", b"x\0", b"A=\0", b"/", b"/")
+
+    events = [event for event in decoder.decode(lines(inside, outside)) if isinstance(event, Exec)]
+
+    assert [(e.path, e.cwd, e.root, e.mount_namespace) for e in events] == [
+        ("/bin/x", "/", "/jail", 4026532177),
+        ("/jailer", "/", "", 0),
+    ]
+
+
 @pytest.mark.parametrize(
     ("code", "status", "signal", "core"),
     [(0, 0, None, False), (0x0300, 3, None, False), (9, None, 9, False), (11 | 0x80, None, 11, True)],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from tests.unit.trace.events_for import TOOLS, WORK, Story
@@ -93,3 +95,40 @@ def test_vet_works_in_the_folder_of_its_package(folder: str, package: str) -> No
 @pytest.mark.parametrize(("says", "package"), [("# ex/b\nbad\n", "ex/b"), ("# a\nx\n# b\nx\n", None), ("", None)])
 def test_a_link_of_what_was_in_the_cache_is_told_by_gos_only_heading(says: str, package: str | None) -> None:
     assert packages_of(built(links(1), status=1, says=says)) == [package]
+
+
+def run_in_folder(go: str, *commands: str) -> list[str | None]:
+    """Packages of commands, each started by the one before, below a go command and in a folder with a package."""
+    story = built(compiles(2, "ex/b", f"{MOD}/b.go"))
+    with ExitStack() as running:
+        running.enter_context(story.process(20, go, cwd=MOD))
+        for pid, command in enumerate(commands, start=21):
+            running.enter_context(story.process(pid, command, parent=pid - 1, cwd=MOD))
+    return packages_of(story)[2:]
+
+
+@pytest.mark.parametrize("go", ["go build .", "go vet .", "go list -export .", "go run ."])
+def test_pkg_config_works_in_the_folder_of_its_package(go: str) -> None:
+    assert run_in_folder(go, "pkg-config --cflags -- foo") == ["ex/b"]
+
+
+def test_a_script_in_place_of_pkg_config_may_run_the_real_one() -> None:
+    assert run_in_folder("go build .", "/home/u/wrapper --cflags -- foo", "pkg-config --cflags -- foo")[-1] == "ex/b"
+
+
+@pytest.mark.parametrize("go", ["go generate .", "go run .", "go test .", "sh build.sh", "make"])
+@pytest.mark.parametrize("command", ["gcc -c conftest.c", "pkg-config --exists foo", f"{TOOLS}/compile -V=full"])
+def test_what_a_script_tries_out_in_the_folder_is_not_for_its_package(go: str, command: str) -> None:
+    assert run_in_folder(go, "sh ./configure", command) == [None, None]
+
+
+@pytest.mark.parametrize("command", [f"{TOOLS}/compile -V=full", f"{TOOLS}/asm -V=full", "gcc -v", "gcc --version"])
+def test_questions_of_a_go_command_are_for_no_package(command: str) -> None:
+    story = built(compiles(2, "ex/b", f"{MOD}/b.go"), command)
+
+    assert packages_of(story) == ["ex/b", None]
+    assert [span.compiled for span in story.trace().spans] == [False, True, False]
+
+
+def test_a_p_of_other_tools_names_no_package() -> None:
+    assert packages_of(built("gcc -p -c x.c", "ld -p x.o")) == [None, None]

@@ -144,6 +144,8 @@ def test_the_value_of_a_flag(words: list[str], value: str | None) -> None:
         (go126.CC_ID, Role.GO),
         ("gcc --version", Role.GO),
         ("gcc -v", Role.GO),
+        ("gcc -V", Role.OTHER),
+        ("gcc -qversion", Role.OTHER),
         ("gcc -dumpmachine", Role.OTHER),
         ("gcc -print-prog-name=as", Role.GO),
         ("gcc --print-prog-name strip", Role.LINK),

@@ -16,10 +16,13 @@ def _layout(*members: list[Any]) -> dict[str, Any]:
 
 INFO: dict[str, Any] = {
     "source": "ebpf",
+    "mount_namespace": 4026531832,
     "constants": unit.constants(),
     "layouts": {
         "fork_record": _layout(["child_pid", "I", 1], ["child_ns_pid", "I", 1]),
-        "exec_record": _layout(["argv_bytes", "Q", 1], ["env_bytes", "Q", 1]),
+        "exec_record": _layout(
+            ["argv_bytes", "Q", 1], ["env_bytes", "Q", 1], ["mount_ns", "I", 1], ["unused", "I", 1]
+        ),
         "exit_record": _layout(["code", "I", 1], ["unused", "I", 1]),
         "text_record": _layout(["bytes", "I", 1], ["flags", "I", 1], ["text", "c", 4096]),
         "failure_record": _layout(
@@ -50,8 +53,8 @@ def text(ts_ns: int, pid: int, part: str, data: bytes, *, truncated: bool = Fals
     return framed(head("KIND_TEXT", ts_ns, pid, C[part]) + struct.pack("<II", len(data), flags) + data)
 
 
-def exec_end(ts_ns: int, pid: int, argv_bytes: int, env_bytes: int = 0) -> bytes:
-    return framed(head("KIND_EXEC", ts_ns, pid) + struct.pack("<QQ", argv_bytes, env_bytes))
+def exec_end(ts_ns: int, pid: int, argv_bytes: int, env_bytes: int = 0, mounts: int = 4026531832) -> bytes:
+    return framed(head("KIND_EXEC", ts_ns, pid) + struct.pack("<QQII", argv_bytes, env_bytes, mounts, 0))
 
 
 def exit_(ts_ns: int, pid: int, code: int) -> bytes:

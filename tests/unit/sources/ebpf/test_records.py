@@ -143,3 +143,36 @@ def test_discarded_records_are_passed_over() -> None:
 def test_any_paths_survive(paths: list[bytes]) -> None:
     events = decode(*(raw.failure(at, 7, 21, 2, path) for at, path in enumerate(paths)))
     assert len(events) == len(paths)
+
+
+def placed(*names: bytes, mounts: int = 4026531832) -> bytes:
+    """An exec below the root folder of these names, the innermost first."""
+    root = raw.text(1, 7, "PART_ROOT", b"".join(name + b"\0" for name in names)) if names else b""
+    return root + raw.exec_end(1, 7, 0, 0, mounts)
+
+
+def roots(*records: bytes) -> list[tuple[str, int]]:
+    return [(event.root, event.mount_namespace) for event in decode(*records) if isinstance(event, Exec)]
+
+
+def test_root_folders_are_named_from_our_own_on() -> None:
+    assert roots(placed(), placed(b"a", b"srv"), placed(mounts=5)) == [("", 0), ("/srv/a", 0), ("", 5)]
+    # gotrace itself below a chroot(2): the kernel names all from the true root on.
+    assert roots(placed(b"jail"), placed(b"a", b"jail"), placed(b"jail"), placed(b"jailer"), placed()) == [
+        ("", 0),
+        ("/a", 0),
+        ("", 0),
+        ("/jailer", 0),
+        ("", 0),
+    ]
+
+
+def test_records_of_an_older_version_know_no_mount_namespace() -> None:
+    older = {**raw.INFO, "layouts": {**raw.INFO["layouts"]}}
+    older["layouts"]["exec_record"] = {"members": raw.INFO["layouts"]["exec_record"]["members"][:-2]}
+    del older["mount_namespace"]
+
+    (event,) = RecordDecoder(older).decode(raw.exec_end(1, 7, 0, 0))
+
+    assert isinstance(event, Exec)
+    assert (event.root, event.mount_namespace) == ("", 0)

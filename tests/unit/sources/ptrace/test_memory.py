@@ -121,6 +121,27 @@ def test_what_a_real_program_was_started_with(argv: list[str | bytes], env: dict
         process.wait()
 
 
+def test_writing_also_to_what_is_only_for_reading(ours: Memory) -> None:
+    library = ctypes.CDLL(None)
+    library.mmap.restype, library.mmap.argtypes = ctypes.c_void_p, (ctypes.c_void_p, *[ctypes.c_long] * 5)
+    at = int(library.mmap(None, PAGE, mmap.PROT_READ, 0x22, -1, 0))
+    assert ours.write(at + 5, b"written")
+    assert ours.read(at + 4, 9) == b"\0written\0"
+    library.munmap(ctypes.c_void_p(at), PAGE)
+    assert not ours.write(at + 5, b"written")
+    assert not ours.write(KERNEL_ADDRESS, b"x")
+    assert not ours.write(1 << 70, b"x")
+
+
+def test_the_memory_behind_a_descriptor() -> None:
+    text = ctypes.create_string_buffer(b"here")
+    descriptor = os.open("/proc/self/mem", os.O_RDWR)
+    with Memory.of_descriptor(descriptor) as memory:
+        assert memory.string(ctypes.addressof(text)) == b"here"
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.fstat(descriptor)
+
+
 class Stack(Memory):
     """A made-up one."""
 

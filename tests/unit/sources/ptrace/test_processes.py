@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -14,13 +15,15 @@ import pytest
 from gotrace.sources.ptrace import processes
 from gotrace.sources.ptrace.processes import (
     Processes,
+    disposition,
+    folders,
     innermost_pid,
     is_process,
     lost_privilege,
     parent_of,
-    working_directory,
     writes_to_terminal,
 )
+from gotrace.sources.ptrace.records import HERE
 
 NOBODY = 1 << 22
 """No process has this id."""
@@ -41,6 +44,20 @@ def test_parents_and_namespaces(sleeper: subprocess.Popen[bytes]) -> None:
     assert parent_of(sleeper.pid) == os.getpid()
     assert innermost_pid(sleeper.pid) == sleeper.pid
     assert (parent_of(NOBODY), innermost_pid(NOBODY)) == (0, NOBODY)
+
+
+def test_what_becomes_of_a_signal() -> None:
+    before = {number: signal.getsignal(number) for number in (signal.SIGBUS, signal.SIGSYS, signal.SIGFPE)}
+    signal.signal(signal.SIGBUS, lambda *_: None)
+    signal.signal(signal.SIGSYS, signal.SIG_IGN)
+    signal.signal(signal.SIGFPE, signal.SIG_DFL)
+    try:
+        found = [disposition(os.getpid(), number) for number in before]
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert found == [(True, False), (False, True), (False, False)]
+    assert disposition(NOBODY, signal.SIGBUS) == (False, False)
 
 
 def test_a_thread_is_no_process(sleeper: subprocess.Popen[bytes]) -> None:
@@ -78,13 +95,13 @@ def test_a_dead_process_that_nobody_waited_for_is_still_one() -> None:
 
 def test_the_working_directory(sleeper: subprocess.Popen[bytes], tmp_path: Path) -> None:
     folder = tmp_path / "folder"
-    assert working_directory(sleeper.pid) == os.fsencode(folder)
+    assert folders(sleeper.pid)[0] == os.fsencode(folder)
     renamed = folder.rename(tmp_path / "folder (deleted)")
-    assert working_directory(sleeper.pid) == os.fsencode(renamed)
+    assert folders(sleeper.pid)[0] == os.fsencode(renamed)
     renamed.rename(folder)
     folder.rmdir()
-    assert working_directory(sleeper.pid) == os.fsencode(folder)
-    assert working_directory(NOBODY) is None
+    assert folders(sleeper.pid)[0] == os.fsencode(folder)
+    assert folders(NOBODY) == (None, HERE)
 
 
 def test_descriptors_that_are_terminals(sleeper: subprocess.Popen[bytes]) -> None:

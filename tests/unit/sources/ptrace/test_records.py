@@ -69,6 +69,7 @@ def execs(draw: st.DrawFn) -> tuple[bytes, Event]:
     argv, env = draw(st.none() | vectors), draw(st.none() | variables)
     cwd, error, cut = draw(st.none() | names), draw(st.integers(0, 133)), draw(st.none() | st.integers(0, 1 << 40))
     suppressed = draw(st.booleans())
+    root, mounts = draw(st.just(b"") | names), draw(st.just(0) | st.integers(1, (1 << 32) - 1))
     made = records.execution(
         ts_ns,
         who,
@@ -80,6 +81,7 @@ def execs(draw: st.DrawFn) -> tuple[bytes, Event]:
         argv_bytes=cut or 0,
         truncated=cut is not None,
         suppressed=suppressed,
+        place=records.Place(root, mounts),
     )
     event = Exec(
         **common(ts_ns, who),
@@ -90,6 +92,8 @@ def execs(draw: st.DrawFn) -> tuple[bytes, Event]:
         error=error,
         argv_bytes=cut,
         suppressed=suppressed,
+        root=printable(root),
+        mount_namespace=mounts,
     )
     return made, event
 

@@ -1,0 +1,186 @@
+"""Decodes what the probes tell of a program's run: libraries, dl calls, signals, stacks of failing calls."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from gotrace.events.model import Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal, SyscallError
+from gotrace.events.text import printable
+from gotrace.sources.base import Moment
+from gotrace.sources.ebpf.compiled import Layout, format_of
+
+_Decode = Callable[[bytes, int], Event | None]
+
+_REGISTERS: Final = (
+    "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi", "orig_rax",
+    "rip", "cs", "flags", "rsp", "ss",
+)  # fmt: skip
+"""struct pt_regs of <asm/ptrace.h>."""
+_NOT_IN_A_MOMENT: Final = ("orig_rax", "cs", "flags", "ss")
+_PAGE_FAULT: Final = 14
+_WRITE, _FETCH = 2, 16
+"""Bits of a page fault's error code (arch/x86/include/asm/trap_pf.h)."""
+_SENT_BY: Final = frozenset({0, -1, -6})
+"""SI_USER, SI_QUEUE and SI_TKILL of sigaction(2): those tell the sender."""
+_MINOR_BITS: Final = 20  # include/linux/kdev_t.h
+
+_frame = lru_cache(maxsize=16384)(Frame)
+_names = lru_cache(maxsize=4096)(printable)
+
+
+class RunDecoder:
+    """Made by `gotrace.sources.ebpf.records.RecordDecoder` where the capture follows a run."""
+
+    def __init__(self, layouts: Mapping[str, Layout], constants: Mapping[str, int]) -> None:
+        self._constants = constants
+        self._functions = {number: name for name, number in constants.items() if name.startswith("DL_")}
+        text, self._library = format_of(layouts["text_record"], until="text"), format_of(layouts["library_head"])
+        self._text, self._text_bytes = text.unpack_from, text.size
+        self._dl = format_of(layouts["dl_record"], until="text")
+        signal = layouts["signal_record"]
+        self._signal = format_of(signal, until="registers")
+        self._registers_at, self._registers = _part(signal, "registers")
+        self._numbers_at, self._numbers = _part(signal, "code", "signal", "instruction_bytes", "stack_bytes")
+        self._frames_at = format_of(signal, until="frames").size
+        self._instruction_at = format_of(signal, until="instruction").size
+        self._go_found_at, self._go_found = _part(signal, "go_found")
+        self._go_frames_at = format_of(signal, until="go_frames").size
+        self._memory_size_at, self._memory_size = _part(signal, "memory_bytes")
+        self._memory_at = format_of(signal, until="memory").size
+        failure = layouts["failure_record"]
+        self._stack_at, self._stack = _part(failure, "frames", "stack")
+        self._stopped: set[int] = set()
+        self._moments: list[Event] = []
+
+    def decoders(self, failure: _Decode) -> dict[int, _Decode]:
+        """By kind of record; `failure` decodes one without its stack."""
+
+        def with_stack(data: bytes, at: int) -> Event | None:
+            event = failure(data, at)
+            if isinstance(event, SyscallError):
+                number, *addresses = self._stack.unpack_from(data, at + self._stack_at)
+                return msgspec.structs.replace(event, stack=tuple(map(_frame, addresses[:number])))
+            return event
+
+        return {
+            self._constants["KIND_FAILURE"]: with_stack,
+            self._constants["KIND_LIBRARY"]: self._decode_library,
+            self._constants["KIND_DL_CALL"]: self._decode_dl_call,
+            self._constants["KIND_SIGNAL"]: self._decode_signal,
+        }
+
+    def with_moments(self, events: list[Event]) -> list[Event]:
+        """The events of whole records; each signal is followed by its `Moment`."""
+        moments, self._moments = iter(self._moments), []
+        both = []
+        for event in events:
+            both.append(event)
+            if isinstance(event, Signal):
+                both.append(next(moments))
+        return both
+
+    def take_stopped(self) -> set[int]:
+        """Processes whose library records say that they were stopped."""
+        stopped, self._stopped = self._stopped, set()
+        return stopped
+
+    def _decode_library(self, data: bytes, at: int) -> Event:
+        ts_ns, pid, tid, ns_pid, _, _, length, flags = self._text(data, at)
+        start = at + self._text_bytes
+        base, size, offset, inode, device, _ = self._library.unpack_from(data, start)
+        if flags & self._constants["FLAG_STOPPED"]:
+            self._stopped.add(pid)
+        names = data[start + self._library.size : start + length]
+        path = _names(names.removesuffix(b"\0"))
+        if inode or device:
+            path = "/" + "/".join(map(_names, reversed(names.split(b"\0")[:-1])))
+        major, minor = device >> _MINOR_BITS, device & ((1 << _MINOR_BITS) - 1)
+        return Library(
+            ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=_inner(ns_pid, pid), path=path, base=base, size=size, offset=offset,
+            device=os.makedev(major, minor), inode=inode,
+        )  # fmt: skip
+
+    def _decode_dl_call(self, data: bytes, at: int) -> Event | None:
+        (ts_ns, pid, tid, ns_pid, _, part, began_ns, handle, flags, result, caller, name_bytes, version_bytes) = (
+            self._dl.unpack_from(data, at)
+        )
+        function, inner, by = self._functions.get(part), _inner(ns_pid, pid), _frame(caller)
+        name = _text(data, at + self._dl.size, name_bytes)
+        if function in ("DL_OPEN", "DL_MOPEN"):
+            return Dlopen(
+                ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, filename=name if name_bytes else None,
+                flags=_signed(flags), handle=result, began_ns=began_ns,
+                namespace=_signed(handle, 64) if function == "DL_MOPEN" else None, caller=by,
+            )  # fmt: skip
+        if function in ("DL_SYM", "DL_VSYM"):
+            return Dlsym(
+                ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, symbol=name, handle=handle, address=result,
+                version=_text(data, at + self._dl.size + name_bytes, version_bytes), caller=by,
+            )  # fmt: skip
+        return Dlerror(ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, text=name, caller=by)
+
+    def _decode_signal(self, data: bytes, at: int) -> Event:
+        ts_ns, pid, tid, ns_pid, _, _, address, handler, error_code, trap = self._signal.unpack_from(data, at)
+        code, number, instruction_bytes, stack_bytes = self._numbers.unpack_from(data, at + self._numbers_at)
+        registers = dict(zip(_REGISTERS, self._registers.unpack_from(data, at + self._registers_at), strict=True))
+        (memory_bytes,) = self._memory_size.unpack_from(data, at + self._memory_size_at)
+        memory, instruction = at + self._memory_at, at + self._instruction_at
+        frames = struct.unpack_from(f"<{stack_bytes // 8}Q", data, at + self._frames_at)
+        (go_found,) = self._go_found.unpack_from(data, at + self._go_found_at)
+        of_go = struct.unpack_from(f"<{go_found}Q", data, at + self._go_frames_at)
+        if set(frames).isdisjoint(of_go):  # else the frame pointers led that way by themselves
+            frames += of_go
+        inner = _inner(ns_pid, pid)
+        moment = Moment(
+            ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, memory=data[memory : memory + memory_bytes],
+            registers={name: value for name, value in registers.items() if name not in _NOT_IN_A_MOMENT},
+        )  # fmt: skip
+        self._moments.append(moment)
+        return Signal(
+            ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, signal=number, code=code,
+            address=address if code > 0 else 0,
+            sender=_sender(address & 0xFFFFFFFF, pid, ns_pid) if code in _SENT_BY else 0,
+            access=_access(error_code) if code > 0 and trap == _PAGE_FAULT and number in (7, 11) else "",
+            handled=handler != 0, ip=registers["rip"], sp=registers["rsp"],
+            instruction=data[instruction : instruction + instruction_bytes].hex(),
+            stack=tuple(map(_frame, frames)),
+        )  # fmt: skip
+
+
+def _part(layout: Layout, *names: str) -> tuple[int, struct.Struct]:
+    """Offset and format of members that follow each other."""
+    members = [member for member in layout.members if member[0] in names]
+    return format_of(layout, until=names[0]).size, format_of(Layout(members))
+
+
+def _text(data: bytes, at: int, size: int) -> str:
+    """Of `size` bytes with the final NUL."""
+    return _names(data[at : at + size - 1]) if size else ""
+
+
+def _inner(ns_pid: int, pid: int) -> int | None:
+    return ns_pid if ns_pid != pid else None
+
+
+def _signed(number: int, bits: int = 32) -> int:
+    number &= (1 << bits) - 1
+    return number - (1 << bits) if number >> (bits - 1) else number
+
+
+def _sender(sender: int, pid: int, ns_pid: int) -> int:
+    """The signal names its sender as the receiver's own PID namespace does."""
+    if sender == ns_pid:
+        return pid
+    return sender if pid == ns_pid else 0
+
+
+def _access(error_code: int) -> str:
+    if error_code & _FETCH:
+        return "execute"
+    return "write" if error_code & _WRITE else "read"
