@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from gotrace.sources.base import Capture, Target
+from gotrace.sources.base import Target
 from gotrace.sources.ebpf.source import EbpfCapture, EbpfSource
 from tests.integration.observing import Observed, observe
 
@@ -28,11 +28,3 @@ def follow(
     """Run `argv` (argv[0] is a path) to its end."""
     target = Target(secrets.randbits(63), running=True, program=argv[0], stops=stops)
     return observe(argv, env=env, source=source or EbpfSource(), target=target)
-
-
-def notes_of(source: Kept) -> tuple[str, ...]:
-    """What the last capture had to say."""
-    return source.captures[-1].notes
-
-
-__all__ = ["Capture", "Kept", "follow", "notes_of"]

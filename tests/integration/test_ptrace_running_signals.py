@@ -83,6 +83,23 @@ def test_a_use_of_what_was_not_found(crashes: str) -> None:
     assert [event.signal for event in done.seen.exits()] == [SIGSEGV]
 
 
+def test_a_fault_of_an_instruction_that_a_breakpoint_stands_on(tmp_path: Path) -> None:
+    """Another thread will come back to it yet: it faults where it is executed in its stead, and that does not show."""
+    source, name, library = PROGRAMS / "crashes_beside.c", tmp_path / "crashes_beside", tmp_path / "libblocks.so"
+    subprocess.run(["gcc", "-O2", "-pthread", "-o", name, source], check=True)
+    subprocess.run(["gcc", "-O2", "-DLIBRARY", "-shared", "-fPIC", "-o", library, source], check=True)
+    done = run(str(name), str(library))
+    assert_harmless(done)
+    assert done.traced.wait_status & 0x7F == SIGSEGV
+    signal, moment = the_moment(done.seen)
+    assert (signal.code, signal.address, signal.tid, moment.registers["rax"]) == (1, 0, done.seen.pid, 0)
+    program = next(event for event in done.seen.events if isinstance(event, Library) and event.path == str(name))
+    assert program.base <= signal.ip < program.base + program.size
+    code = name.read_bytes()[signal.ip - program.base + program.offset :]
+    assert code.startswith(bytes.fromhex(signal.instruction))
+    assert code.startswith(b"\x8b"), "mov (%rax), %eax"
+
+
 @pytest.mark.parametrize(
     ("how", "signal", "code", "sent"),
     [("abort", SIGABRT, -6, True), ("illegal", SIGILL, 2, False), ("sent", SIGBUS, 0, True)],

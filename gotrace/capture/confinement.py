@@ -1,0 +1,117 @@
+"""What processes may do and use: seccomp filters, capabilities, limits; read again and again while they live.
+
+Much of it is changed by programs themselves, right after they started, and it is gone with them (proc(5)). So the last
+reading counts; of a process that was never read, what it inherited from gotrace.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from gotrace.events.model import Event, Exec, Exit, Fact, Fork, KnownEvent
+
+_STATUS: Final = re.compile(
+    rb"^(State|Uid|CapEff|CapBnd|NoNewPrivs|Seccomp|Seccomp_filters):\t(\S+)", re.MULTILINE
+)
+_LIMIT: Final = re.compile(
+    rb"^Max (address space|open files|processes|stack size) +(\d+|unlimited) +(\d+|unlimited)", re.MULTILINE
+)
+_NAMES: Final = {
+    b"address space": "as",
+    b"open files": "nofile",
+    b"processes": "nproc",
+    b"stack size": "stack",
+}
+"""As /proc/PID/limits has them; by their short names as ulimit and setrlimit(2) have them."""
+_YOUNG_NS: Final = 2_000_000_000
+_SELDOM_NS: Final = 500_000_000
+_MOST: Final = 32
+"""Processes that are read; a command with more of them is a build or a shell script."""
+
+
+class Confinements:
+    """Those of all processes of a command."""
+
+    def __init__(self) -> None:
+        self._born: dict[int, int] = {}
+        self._read_ns: dict[int, int] = {}
+        self._last: dict[int, dict[str, Any]] = {}
+
+    def see(self, events: Iterable[Event]) -> None:
+        """Processes that began something, and those that are gone."""
+        for event in events:
+            if isinstance(event, Exec) and not event.error:
+                self._born[event.pid] = event.ts_ns
+            elif isinstance(event, Fork):
+                self._born[event.child_pid] = event.ts_ns
+            elif isinstance(event, Exit):
+                self._born.pop(event.pid, None)
+
+    def look(self, now_ns: int) -> None:
+        """Read those that live: young ones each time, others twice a second."""
+        for pid, born in list(self._born.items())[:_MOST]:
+            if now_ns - born > _YOUNG_NS and now_ns - self._read_ns.get(pid, 0) < _SELDOM_NS:
+                continue
+            self._read_ns[pid] = now_ns
+            with suppress(OSError):
+                if read := _read(pid):
+                    self._last[pid] = read
+
+    def facts(self, events: Sequence[KnownEvent], now_ns: int) -> list[Fact]:
+        """A `confinement` fact for each process that failed."""
+        failed = dict.fromkeys(
+            event.pid for event in events if isinstance(event, Exit) and (event.status or event.signal is not None)
+        )
+        if not failed:
+            return []
+        own = _read(os.getpid()) | ({} if (most := _most_tasks()) is None else {"pids_max": most})
+        return [
+            Fact(
+                ts_ns=now_ns,
+                pid=pid,
+                name="confinement",
+                data={**own, **self._last.get(pid, {}), "seen": pid in self._last, "pid": pid},
+            )
+            for pid in list(failed)[:_MOST]
+        ]
+
+
+def _read(pid: int) -> dict[str, Any]:
+    """What /proc says of a process; empty where it is gone."""
+    data: dict[str, Any] = {}
+    with open(f"/proc/{pid}/status", "rb") as stream:  # noqa: PTH123  50 times a second
+        status = dict(_STATUS.findall(stream.read()))
+    if status.get(b"State", b"Z") in b"ZX":  # its filters and limits are gone already
+        return data
+    data["uid"] = int(status[b"Uid"])
+    data["capabilities"] = status[b"CapEff"].decode()
+    data["no_new_privs"] = status.get(b"NoNewPrivs") == b"1"
+    data["seccomp"] = {b"0": "off", b"1": "strict", b"2": "filter"}.get(status.get(b"Seccomp", b"0"), "off")
+    data["filters"] = int(status.get(b"Seccomp_filters", b"0"))
+    with open(f"/proc/{pid}/limits", "rb") as stream:  # noqa: PTH123
+        for name, soft, hard in _LIMIT.findall(stream.read()):
+            data.setdefault("limits", {})[_NAMES[name]] = [_number(soft), _number(hard)]
+    return data
+
+
+def _number(text: bytes) -> int | None:
+    """None is no limit."""
+    return int(text) if text.isdigit() else None
+
+
+def _most_tasks() -> int | None:
+    """How many processes and threads our control group may have (pids.max of cgroups v2); None where any number."""
+    with suppress(OSError, ValueError, IndexError):
+        with open("/proc/self/cgroup", encoding="utf-8") as stream:  # noqa: PTH123
+            path = next(line.rstrip("\n").split(":", 2)[2] for line in stream if line.startswith("0::"))
+        while True:
+            with suppress(OSError, ValueError), open(f"/sys/fs/cgroup{path}/pids.max", encoding="ascii") as stream:  # noqa: PTH123
+                return int(stream.read())
+            if path in ("", "/"):
+                break
+            path = path.rpartition("/")[0]
+    return None
