@@ -136,7 +136,7 @@ def record(
         lost += spool.lost()
     outcome = Outcome(status.exit, status.signal, ended - released, tracee.pid, _user())
     outliving = [pid for pid in watch.still_running() if pid != tracee.pid]
-    header.degraded = (*header.degraded, *gaps(header.source, events, lost, outliving))
+    header.degraded = (*header.degraded, *capture.notes, *gaps(header.source, events, lost, outliving))
     counts = {"noise": noise, "streamed": len(events) + watch.dropped}
     with _without_collecting_garbage():
         events += lost

@@ -74,6 +74,8 @@ class Capture(Protocol):
     observes: frozenset[Facet]
     degraded: tuple[str, ...]
     """Plain sentences on what this capture cannot see here, and why."""
+    notes: tuple[str, ...]
+    """More such sentences, known once it has stopped."""
     decoder_info: Mapping[str, Any]
     """What `gotrace.sources.choose.decoder` needs to make this capture's decoder again; plain JSON values."""
 

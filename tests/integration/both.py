@@ -75,6 +75,7 @@ class _TwofoldCapture:
     source = "both"
     observes: frozenset[Facet] = frozenset()
     degraded: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __init__(self, parts: tuple[Capture, Capture], uid: int) -> None:
         self.decoder_info: Mapping[str, Any] = {}

@@ -49,6 +49,7 @@ class NetlinkCapture:
     def __init__(self, target: Target) -> None:
         self.observes = OBSERVES
         self.degraded: tuple[str, ...] = _DEGRADED
+        self.notes: tuple[str, ...] = ()
         self.decoder_info: Mapping[str, Any] = decoder_info(_NAME)
         self._target = target
         self._decoder = NetlinkDecoder(self.decoder_info)

@@ -28,6 +28,7 @@ class FakeCapture:
     def __init__(self, live: Sequence[Event] = (), bulk: Sequence[Event] = (), lost: Sequence[Lost] = ()) -> None:
         self.observes = frozenset({Facet.EXECS, Facet.FAILED_PATHS})
         self.degraded: tuple[str, ...] = ("no i386 calls here",)
+        self.notes: tuple[str, ...] = ()
         self.used: list[str] = []
         self.target: Target | None = None
         self._events = {b"live": list(live), b"bulk": list(bulk)}
