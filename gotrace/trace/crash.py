@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final
 
 from gotrace.events.model import Dlerror, Dlopen, Dlsym, Frame, Library, Signal, SyscallError
+from gotrace.trace.failing import is_harmless
 from gotrace.trace.model import Span, Trace
 
 SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS = 4, 5, 6, 7, 8, 11, 31
@@ -94,7 +95,9 @@ def _caught_before(signals: list[Signal]) -> bool:
 def _crash(span: Span, signal: Signal) -> Crash:
     meaning, library = _meaning(span, signal)
     before = [event for event in span.linking if event.tid == signal.tid and event.ts_ns <= signal.ts_ns]
-    failed = [call for call in span.errors if call.tid == signal.tid and call.ts_ns <= signal.ts_ns]
+    failed = [
+        call for call in span.errors if call.tid == signal.tid and call.ts_ns <= signal.ts_ns and not is_harmless(call)
+    ]
     return Crash(signal, span, meaning, library, tuple(before[-_LOOK_BACK:]), tuple(failed[-_LOOK_BACK:]))
 
 

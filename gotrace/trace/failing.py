@@ -22,8 +22,38 @@ _UNREACHED: Final = errno_numbers(
     "ECONNREFUSED", "ETIMEDOUT", "EHOSTUNREACH", "ENETUNREACH", "ECONNRESET", "EADDRINUSE", "ENETDOWN"
 )
 _MAKES_THREADS: Final = frozenset({"clone", "clone3", "fork", "vfork", "mmap"})
-_OPTIONAL: Final = ("/etc/ld.so.", "/glibc-hwcaps/", "/LC_MESSAGES/", "/locale/", "/gconv/", "/selinux", "/proc/self/")
+_OPTIONAL: Final = (
+    "/etc/ld.so.",
+    "/glibc-hwcaps/",
+    "/LC_MESSAGES/",
+    "/locale/",
+    "/gconv/",
+    "/selinux",
+    "/proc/self/",
+    "/sys/kernel/mm/",
+    "/sys/fs/cgroup/",
+)
 """Parts of paths that C libraries and runtimes look at and do well without."""
+_HARMLESS: Final = frozenset(
+    (syscall, number)
+    for syscall, names in {
+        "futex": ("ETIMEDOUT", "EAGAIN", "EINTR"),
+        "epoll_wait": ("EINTR",),
+        "epoll_pwait": ("EINTR",),
+        "nanosleep": ("EINTR",),
+        "ioctl": ("ENOTTY",),
+        "lseek": ("ESPIPE",),
+        "readlink": ("EINVAL",),
+        "readlinkat": ("EINVAL",),
+        "mincore": ("ENOMEM",),
+        "pidfd_send_signal": ("EBADF",),
+        "waitid": ("EINVAL",),
+    }.items()
+    for number in errno_numbers(*names)
+)
+"""runtime/os_linux.go, os/pidfd_linux.go (checkPidfd asks with arguments that must fail); isatty(3); realpath(3)."""
+_PR_SET_VMA: Final = 0x53564D41
+"""Go names its mappings where the kernel takes names (runtime/set_vma_name_linux.go)."""
 _THREADS: Final = 2
 _LAST: Final = 3
 """So many calls of a thread before the end of its process are what it did last."""
@@ -32,6 +62,8 @@ _LAST: Final = 3
 class Relevance(IntEnum):
     """The higher, the sooner to look at."""
 
+    HARMLESS = -1
+    """Go's runtime and the C libraries make it in every program, and live with its failure."""
     SEARCH = 0
     """A name was looked for where it is not."""
     OTHER = 1
@@ -66,13 +98,23 @@ class FailingCalls:
         return next((one for one in stack if one.origin not in ("libc", "")), stack[0] if stack else None)
 
 
+def is_harmless(call: SyscallError) -> bool:
+    """A call that Go's runtime or a C library makes in every healthy program on some kernels, whatever comes of it."""
+    if (call.syscall, call.errno) in _HARMLESS:
+        return True
+    if call.syscall == "prctl":
+        return call.args[:1] == (_PR_SET_VMA,)
+    return bool(call.paths) and call.errno in _SEARCHED and any(part in call.paths[0] for part in _OPTIONAL)
+
+
 def failing_calls(trace: Trace) -> list[FailingCalls]:
     """All of them, the most relevant first; of equals the latest, for what failed last is nearest to the end."""
     found: dict[object, FailingCalls] = {}
     for span in trace.spans:
         last = frozenset(map(id, _last_calls(span))) if span.failed else frozenset[int]()
         for call in span.errors:
-            key = (id(span), call.syscall, call.errno, call.paths, call.ip)
+            what = call.args[:1] if call.syscall == "prctl" else ()
+            key = (id(span), call.syscall, what, call.errno, call.paths, call.ip)
             group = found.get(key)
             if group is None:
                 group = found[key] = FailingCalls(call, span, _relevance(call, of_last=id(call) in last))
@@ -85,6 +127,8 @@ def failing_calls(trace: Trace) -> list[FailingCalls]:
 
 
 def _relevance(call: SyscallError, *, of_last: bool) -> Relevance:
+    if is_harmless(call):
+        return Relevance.HARMLESS
     if call.errno in _REFUSED:
         return Relevance.REFUSED
     if call.errno in _EXHAUSTED or (call.syscall in _MAKES_THREADS and not call.paths):
@@ -101,7 +145,7 @@ def _last_calls(span: Span) -> list[SyscallError]:
     searched = _searched_names(span)
     by_thread: dict[int, list[SyscallError]] = {}
     for call in span.errors:
-        if not (call.errno in _SEARCHED and call.paths and _is_search(call.paths[0], searched)):
+        if not (is_harmless(call) or _is_search(call, searched)):
             by_thread.setdefault(call.tid, []).append(call)
     threads = sorted(by_thread.values(), key=lambda calls: -calls[-1].ts_ns)[:_THREADS]
     return [call for calls in threads for call in calls[-_LAST:]]
@@ -117,5 +161,5 @@ def _searched_names(span: Span) -> frozenset[str]:
     return frozenset(name for name, tried in folders.items() if len(tried) > 1)
 
 
-def _is_search(path: str, searched: frozenset[str]) -> bool:
-    return path.rpartition("/")[2] in searched or any(part in path for part in _OPTIONAL)
+def _is_search(call: SyscallError, searched: frozenset[str]) -> bool:
+    return bool(call.paths) and call.errno in _SEARCHED and call.paths[0].rpartition("/")[2] in searched

@@ -26,7 +26,7 @@ def names(groups: list[FailingCalls]) -> list[str]:
 
 def test_a_refusal_comes_before_a_full_table_and_that_before_a_search() -> None:
     groups = of(
-        call(2, "openat", "ENOENT", "/etc/ld.so.preload"),
+        call(2, "openat", "ENOENT", "/etc/app.conf"),
         call(3, "accept4", "EMFILE"),
         call(4, "io_uring_setup", "EPERM"),
         call(5, "getsockopt", "EINVAL"),
@@ -45,8 +45,16 @@ def test_a_name_that_was_tried_in_several_folders_is_a_search() -> None:
     tried = [call(3 + n, "openat", "ENOENT", f"{folder}/libx.so") for n, folder in enumerate(("/lib", "/usr/lib"))]
     catalogue = call(9, "openat", "ENOENT", "/usr/share/locale/C/LC_MESSAGES/libc.mo")
     groups = of(call(2, "statx", "ENOENT", "/nonexistent"), *tried, catalogue)
-    assert [group.relevance for group in groups] == [Relevance.LAST, *[Relevance.SEARCH] * 3]
+    expected = [Relevance.LAST, Relevance.SEARCH, Relevance.SEARCH, Relevance.HARMLESS]
+    assert [group.relevance for group in groups] == expected
     assert groups[0].first.paths == ("/nonexistent",)
+
+
+def test_what_every_healthy_go_program_gets_is_harmless() -> None:
+    named = call(2, "prctl", "EINVAL", args=(0x53564D41, 0, 4096, 4096, 0, 0))
+    other = call(3, "prctl", "EINVAL", args=(38, 0, 0, 0, 0, 0))
+    waited = call(4, "futex", "ETIMEDOUT")
+    assert [group.relevance for group in of(named, other, waited)] == [Relevance.LAST, *[Relevance.HARMLESS] * 2]
 
 
 def test_equal_calls_are_one_with_their_number_and_rate() -> None:
