@@ -55,6 +55,7 @@ need_python() {
 is_ubuntu_22() { grep -qs '^VERSION_ID="22.04"' /etc/os-release; }
 
 has_cross_headers() { test -e /usr/aarch64-linux-gnu/include/stdio.h; }
+has_libssl() { test -e /usr/lib/x86_64-linux-gnu/libssl.so.3; }
 has_c_headers() { printf '#include <stdio.h>\n' | gcc -E - ; }
 
 need_all() {
@@ -71,6 +72,7 @@ need_all() {
     need git command -v git
     need musl-tools command -v musl-gcc
     need debootstrap command -v debootstrap
+    need libssl3 has_libssl
     need python3-bpfcc test -e "$DIST_PACKAGES/bcc/__init__.py"
     [[ ${1:-} != bench ]] || need bear command -v bear
     need_python

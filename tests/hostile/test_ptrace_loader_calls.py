@@ -76,6 +76,13 @@ def test_signals_that_come_before_a_step(program: str) -> None:
     assert asked(done.seen) == {"early": 1, "stormy": 2000}
 
 
+def test_a_thread_that_blocks_all_signals(program: str) -> None:
+    done = run(program, "blocked")
+    assert done.traced.out == "blocked: bad 0\n"
+    assert asked(done.seen) == {"early": 1, "blocked": 20}
+    assert [event for event in done.seen.events if isinstance(event, Signal)] == []
+
+
 def test_a_program_with_breakpoints_of_its_own(program: str) -> None:
     done = run(program, "traps")
     assert done.traced.out == "traps: 40\n"

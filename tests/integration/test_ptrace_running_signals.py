@@ -17,7 +17,7 @@ from tests.integration.observing import Observed
 
 PROGRAMS = Path(__file__).parent / "programs"
 Compile = Callable[[str], str]
-SIGILL, SIGABRT, SIGBUS, SIGSEGV = 4, 6, 7, 11
+SIGILL, SIGABRT, SIGBUS, SIGFPE, SIGSEGV = 4, 6, 7, 8, 11
 
 
 @pytest.fixture(params=["compiled", "python"], autouse=True)
@@ -83,21 +83,33 @@ def test_a_use_of_what_was_not_found(crashes: str) -> None:
     assert [event.signal for event in done.seen.exits()] == [SIGSEGV]
 
 
-def test_a_fault_of_an_instruction_that_a_breakpoint_stands_on(tmp_path: Path) -> None:
-    """Another thread will come back to it yet: it faults where it is executed in its stead, and that does not show."""
+@pytest.mark.parametrize(
+    ("how", "number", "instruction", "lost"),
+    [("uses", SIGSEGV, "8b00", 0), ("divides", SIGFPE, "f73d", 1)],
+    ids=["mov (%rax), %eax", "idivl zero(%rip)"],
+)
+def test_a_fault_of_an_instruction_that_a_breakpoint_stands_on(
+    how: str, number: int, instruction: str, lost: int, tmp_path: Path
+) -> None:
+    """Another thread will come back to it yet: it faults where it is executed in its stead, and that does not show.
+
+    Where its address is part of the signal, it has to be executed in its place; then the other thread is not seen.
+    """
     source, name, library = PROGRAMS / "crashes_beside.c", tmp_path / "crashes_beside", tmp_path / "libblocks.so"
     subprocess.run(["gcc", "-O2", "-pthread", "-o", name, source], check=True)
     subprocess.run(["gcc", "-O2", "-DLIBRARY", "-shared", "-fPIC", "-o", library, source], check=True)
-    done = run(str(name), str(library))
-    assert_harmless(done)
-    assert done.traced.wait_status & 0x7F == SIGSEGV
+    done = run(str(name), str(library), how)
+    assert done.traced == done.bare
+    assert done.traced.wait_status & 0x7F == number
+    assert sum(one.count for one in done.seen.lost) == lost
     signal, moment = the_moment(done.seen)
-    assert (signal.code, signal.address, signal.tid, moment.registers["rax"]) == (1, 0, done.seen.pid, 0)
+    assert (signal.signal, signal.code, signal.tid, moment.registers["rax"]) == (number, 1, done.seen.pid, 0)
+    assert signal.address == (0 if number == SIGSEGV else signal.ip)
     program = next(event for event in done.seen.events if isinstance(event, Library) and event.path == str(name))
     assert program.base <= signal.ip < program.base + program.size
     code = name.read_bytes()[signal.ip - program.base + program.offset :]
     assert code.startswith(bytes.fromhex(signal.instruction))
-    assert code.startswith(b"\x8b"), "mov (%rax), %eax"
+    assert signal.instruction.startswith(instruction)
 
 
 @pytest.mark.parametrize(

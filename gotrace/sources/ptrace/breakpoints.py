@@ -2,6 +2,9 @@
 
 They are the process's own: the kernel copies a page of code that is written to, and no other process sees it. A forked
 process has copies of them, one made by vfork(2) shares them, a new program has none.
+
+One thing a program could notice, as below any debugger: a thread that blocks or ignores SIGTRAP does so no more after
+it met an int3 (kernel/signal.c, force_sig_info_to_task).
 """
 
 from __future__ import annotations

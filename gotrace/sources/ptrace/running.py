@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import time
 from collections import OrderedDict
@@ -22,6 +23,8 @@ from gotrace.sources.ptrace.stops import OwnStops, Stop
 _WORD: Final = struct.Struct("<Q")
 _TEXT_LIMIT: Final = 4096
 _REMEMBERED: Final = 1024
+_OF_INSTRUCTIONS: Final = frozenset({4, 8})
+"""SIGILL and SIGFPE: their si_addr is the address of the instruction (sigaction(2))."""
 _DLOPEN, _DLMOPEN, _DLSYM, _DLVSYM, _DLERROR = range(len(FUNCTIONS))
 
 
@@ -182,11 +185,22 @@ class Running:
             Thread(self._control, tid, process.memory), values, space.slot, site, undisturbed=undisturbed
         )  # fmt: skip
         self._disturbed.discard(tid)
-        if status:
+        if status and self._says_where(tid, status, space.slot):
+            self._give_up(process, space, site)
+            self._control.resume(tid)  # it does the same again, in its own place
+        elif status:
             self._disturbed.add(tid)
             stop = self._control.look_at(tid, status)
             if stop is not None:
                 self._act(stop)
+
+    def _says_where(self, tid: int, status: int, slot: int) -> bool:
+        """Whether that is the signal of an instruction that tells its own address: that of its copy."""
+        if not os.WIFSTOPPED(status) or status >> 8 not in _OF_INSTRUCTIONS:
+            return False
+        info = self._control.signal_info(tid)
+        code, address = abi.FAULT.unpack_from(info) if info else (0, 0)
+        return bool(code > 0 and address == slot)
 
     def _go_on(self, tid: int, values: list[int]) -> None:
         self._control.set_registers(tid, values)

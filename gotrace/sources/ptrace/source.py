@@ -83,6 +83,7 @@ class PtraceCapture:
         self._run = target.running
         self.observes = OBSERVES_OF_A_RUN if target.running else OBSERVES
         self.degraded: tuple[str, ...] = ()
+        self.followed: tuple[int, ...] = ()
         self.notes: tuple[str, ...] = ()
         self.decoder_info: Mapping[str, Any] = {"source": self.source, "format": records.FORMAT}
         self._decoder = RecordDecoder(self.decoder_info)

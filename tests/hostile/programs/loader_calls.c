@@ -2,7 +2,6 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <pthread.h>
-#include <sched.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -111,6 +110,16 @@ static void own_traps(void) {
     printf("traps: %d\n", traps);
 }
 
+/* With all signals blocked, as it is usual in threads of libraries. */
+static void blocked(void) {
+    sigset_t all;
+    int bad = 0;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, NULL);
+    for (int i = 0; i < 20; i++) bad += look("blocked");
+    printf("blocked: bad %d\n", bad);
+}
+
 static void *execute(void *unused) {
     execl(name, name, "once", NULL);
     return unused;
@@ -125,6 +134,7 @@ int main(int argc, char **argv) {
     if (!strcmp(what, "vforks")) return vforks(), 0;
     if (!strcmp(what, "spawns")) return spawns(), 0;
     if (!strcmp(what, "storm")) return storm(), 0;
+    if (!strcmp(what, "blocked")) return blocked(), 0;
     if (!strcmp(what, "traps")) return own_traps(), 0;
     if (!strcmp(what, "exec")) {
         pthread_t others[3];
