@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Generator
 from pathlib import Path
@@ -15,6 +16,10 @@ REQUIRE_ALL = os.environ.get("GOTRACE_REQUIRE") == "all"
 
 # Set-up puts Go into the virtual environment where the system has none; the system's own comes first.
 os.environ["PATH"] += os.pathsep + str(Path(sys.prefix) / "bin")
+
+# Whoever starts the tests in the background has them ignore ^C (bash without job control), and all that they start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("gotrace", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("gotrace")
