@@ -17,9 +17,12 @@ REQUIRE_ALL = os.environ.get("GOTRACE_REQUIRE") == "all"
 # Set-up puts Go into the virtual environment where the system has none; the system's own comes first.
 os.environ["PATH"] += os.pathsep + str(Path(sys.prefix) / "bin")
 
-# Whoever starts the tests in the background has them ignore ^C (bash without job control), and all that they start.
+# Whoever starts the tests in the background (a shell without job control, nohup) may have them, and all that they
+# start, ignore what a terminal sends.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 settings.register_profile("gotrace", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("gotrace")
