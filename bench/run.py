@@ -19,8 +19,10 @@ from bench.table import place
 from bench.workloads import ROOT, prepare
 
 PAGE = ROOT / "docs/performance.md"
-FULL = Plan(rounds=15, relinks=20, starts=15, builds=20, ptrace=Rounds(full=7, relinks=12, calls=7))
-QUICK = Plan(rounds=2, relinks=3, starts=3, builds=2, ptrace=Rounds(full=2, relinks=3, calls=2))
+FULL = Plan(
+    rounds=15, relinks=20, starts=15, builds=20, ptrace=Rounds(full=7, relinks=12, calls=7), attached=9, cycles=100
+)
+QUICK = Plan(rounds=2, relinks=3, starts=3, builds=2, ptrace=Rounds(full=2, relinks=3, calls=2), attached=1, cycles=3)
 
 
 def plan_of(options: argparse.Namespace) -> Plan:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import NamedTuple
 
+from bench.attach import attachments
 from bench.builds import Comparison, Say, compare
 from bench.by_ptrace import Rounds, ptrace
 from bench.percall import per_call
@@ -26,6 +27,10 @@ class Plan(NamedTuple):
     builds: int
     """Whole builds under gotrace in which no event may be lost."""
     ptrace: Rounds
+    attached: int
+    """Rounds of a server under load."""
+    cycles: int
+    """Attachments to one server that it has to survive."""
 
 
 def _met(met: bool) -> str:
@@ -145,6 +150,11 @@ def by_ptrace(bench: Bench, plan: Plan, say: Say) -> str:
     return ptrace(bench, plan.ptrace, say)
 
 
+def attached(bench: Bench, plan: Plan, say: Say) -> str:
+    """A server that is attached to."""
+    return attachments(bench, plan.attached, plan.cycles, say)
+
+
 SECTIONS: dict[str, Callable[[Bench, Plan, Say], str]] = {
     "builds": whole_builds,
     "relinks": relinks,
@@ -153,4 +163,5 @@ SECTIONS: dict[str, Callable[[Bench, Plan, Say], str]] = {
     "reading": reading,
     "calls": calls,
     "ptrace": by_ptrace,
+    "attach": attached,
 }

@@ -14,16 +14,17 @@ from __future__ import annotations
 TYPE_CHECKING = False  # what type checkers take for true; importing typing would cost more than all the rest here
 
 if TYPE_CHECKING:
-    from gotrace.api import diagnose, load, record
+    from gotrace.api import attach, diagnose, load, record
     from gotrace.rules.finding import Diagnosis, Finding
     from gotrace.trace.model import Trace
 
     __version__: str
 
-__all__ = ["Diagnosis", "Finding", "Trace", "__version__", "diagnose", "load", "record"]
+__all__ = ["Diagnosis", "Finding", "Trace", "__version__", "attach", "diagnose", "load", "record"]
 
 _HOMES = {
     "record": ("gotrace.api", "record"),
+    "attach": ("gotrace.api", "attach"),
     "load": ("gotrace.api", "load"),
     "diagnose": ("gotrace.api", "diagnose"),
     "Trace": ("gotrace.trace.model", "Trace"),

@@ -1,4 +1,4 @@
-"""The library: record a command, load a recording, diagnose either."""
+"""The library: record a command, attach to a process, load a recording, diagnose any of these."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from gotrace.events.model import Fact, KnownEvent
 from gotrace.rules.engine import diagnose
 from gotrace.trace.model import Trace
 
-__all__ = ["diagnose", "load", "record"]
+__all__ = ["attach", "diagnose", "load", "record"]
 
 
 def record(
@@ -31,6 +31,28 @@ def record(
     from gotrace.trace.builder import build
 
     recorded = record_by(backend, list(argv), sudo=sudo, probe=probe)
+    if out is not None:
+        write_recording(Path(out), recorded.header, recorded.events)
+    return build(recorded.header, recorded.events)
+
+
+def attach(
+    pid: int, *, seconds: float | None = None, backend: str = "auto", sudo: bool = False, out: str | Path | None = None
+) -> Trace:
+    """Watch a process that runs, and its children, for `seconds` or until it ends, and return what happened.
+
+    In the main thread SIGINT, SIGTERM and SIGHUP end it as well. The rest is as for `record`; "netlink" cannot attach.
+
+    Raises:
+        UsageError: there is no such process, or it is none that can be attached to.
+        CaptureError: nothing can attach to it here; `remedy` says what to do.
+        RecordingError: `out` cannot be written.
+    """
+    from gotrace.capture.backends import attach_by
+    from gotrace.events.recording import write_recording
+    from gotrace.trace.builder import build
+
+    recorded = attach_by(backend, pid, sudo=sudo, seconds=seconds)
     if out is not None:
         write_recording(Path(out), recorded.header, recorded.events)
     return build(recorded.header, recorded.events)

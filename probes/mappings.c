@@ -132,8 +132,8 @@ int on_library(struct bpf_raw_tracepoint_args *ctx) {
 
 static inline void on_mmap(void *ctx, struct tracked *who, struct pt_regs *regs, u64 nr, u64 base) {
     struct pt_regs call = {};
-    char *task = (char *)bpf_get_current_task(), *files = 0, *table = 0, **slots = 0, *file = 0;
-    u32 compat = 0, zero = 0, largest = 0, fd = 0;
+    char *task = (char *)bpf_get_current_task();
+    u32 compat = 0, zero = 0, fd = 0;
     u64 size = 0, protection = 0, kind = 0, offset = 0;
     READ(compat, task + OFFSET_task_struct_thread_info + OFFSET_thread_info_status);
     compat &= 2; /* TS_COMPAT */
@@ -147,11 +147,7 @@ static inline void on_mmap(void *ctx, struct tracked *who, struct pt_regs *regs,
     if (!(protection & PROT_EXECUTE) || (kind & MAP_ANONYMOUS)) return;
     struct mappings_scratch *waiting = scratch_mappings.lookup(&zero);
     if (!waiting) return;
-    READ(files, task + OFFSET_task_struct_files);
-    READ(table, files + OFFSET_files_struct_fdt);
-    READ(largest, table + OFFSET_fdtable_max_fds);
-    READ(slots, table + OFFSET_fdtable_fd);
-    if (fd < largest) READ(file, slots + fd);
+    char *file = file_behind(fd);
     if (file) {
         waiting->mappings[0] = waiting->next = 0;
         waiting->found = 1;

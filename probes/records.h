@@ -17,6 +17,7 @@
 #define KIND_LIBRARY 6
 #define KIND_DL_CALL 7
 #define KIND_SIGNAL 8
+#define KIND_BURST 9
 
 /* Which text a KIND_TEXT record carries; those of one exec precede its KIND_EXEC record, of the same process. */
 #define PART_ARGV 1
@@ -77,6 +78,7 @@ struct failure_record {
     u16 path2_bytes;
     u32 flags;
 #ifdef RUNNING
+    u64 burst; /* what calls of the same kind have in common (bursts.c) */
     u64 frames; /* how many of them are there */
     u64 stack[FAILURE_FRAMES];
 #endif

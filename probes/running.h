@@ -80,6 +80,26 @@ struct mappings_scratch {
     u64 base, size, offset, file;
 };
 
+/*
+ * Failing calls that came too fast to be told one by one: `folded` of them, the last one at `ts_ns`. They are of one
+ * process, number, error and place in code, and name the same path. It is its own record (KIND_BURST): user space reads
+ * the map, and the first of these calls were told.
+ */
+struct burst {
+    RECORD_HEADER;
+    u64 id;
+    u64 since_ns; /* `seen` calls since then, as long as there are few enough of them */
+    u64 folded;
+    u64 ip;
+    u32 nr;
+    u16 error;
+    u16 abi;
+    u32 seen;
+    u32 unused;
+};
+#define BURST_BITS 12
+BPF_F_TABLE("array", u32, struct burst, bursts, 1 << BURST_BITS, 1 << 10 /* BPF_F_MMAPABLE */);
+
 #define TAIL_LIBRARY 0
 #define TAIL_GOROUTINE 1
 BPF_PROG_ARRAY(tail_programs, 2);
@@ -93,3 +113,4 @@ BPF_ARRAY(layout_dl_record, struct dl_record, 1);
 BPF_ARRAY(layout_signal_record, struct signal_record, 1);
 BPF_ARRAY(layout_unseen_record, struct unseen_record, 1);
 BPF_ARRAY(layout_file_id, struct file_id, 1);
+BPF_ARRAY(layout_burst, struct burst, 1);

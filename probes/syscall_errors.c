@@ -4,7 +4,8 @@
  *
  * Sees: on x86-64 the registers at sys_exit still hold number and arguments (x86-64, i386 and x32 calls), so nothing
  * is attached to the entry and no call is remembered. Paths are read after the call, when their page is resident.
- * Also the door: a process that calls prctl(0x676f7472, cookie) with this capture's cookie is followed from then on.
+ * Also the door: a process that calls prctl(0x676f7472, cookie) with this capture's cookie is followed from then on,
+ * or what it names by a pidfd (attached.c).
  * Caveats: errno values that a table calls noise are counted, not streamed; calls that a signal interrupted and the
  * kernel may restart (512..530) are counted as interrupted; another thread may have changed a path since the call.
  * Overhead: about 90 ns for each successful call of any process on the machine while attached, 0.5 microseconds for a
@@ -26,7 +27,16 @@ static inline void register_caller(struct pt_regs *regs) {
     u32 level = 0, tgid = bpf_get_current_pid_tgid() >> 32;
     READ(pid, task + OFFSET_task_struct_thread_pid);
     READ(level, pid + OFFSET_pid_level);
-    settings->view_level = level; /* the child is in gotrace's own PID namespace */
+    settings->view_level = level; /* the child, or the collector, is in gotrace's own PID namespace */
+#ifdef RUNNING
+    u64 pidfd = 0, forget = 0; /* a descriptor, and one more; 0 is the caller itself */
+    READ(pidfd, &regs->dx);
+    READ(forget, &regs->r10);
+    if (pidfd) {
+        follow_behind(pidfd - 1, forget, level);
+        return;
+    }
+#endif
     struct tracked entry = {};
     entry.pid = entry.ns_pid = pid_at(pid, level);
     if (tracked.update(&tgid, &entry) == 0) count(COUNTER_REGISTERED);
@@ -103,10 +113,6 @@ static inline void on_failure(void *ctx, struct tracked *who, char *registers, s
     record->abi = abi;
     record->flags = 0;
     record->ip = regs.ip;
-#ifdef RUNNING
-    s64 stack_bytes = bpf_get_stack(ctx, record->stack, sizeof(record->stack), BPF_F_USER_STACK);
-    record->frames = stack_bytes > 0 ? stack_bytes / 8 : 0;
-#endif
     if (abi == ABI_I386) {
         record->args[0] = (u32)regs.bx; record->args[1] = (u32)regs.cx; record->args[2] = (u32)regs.dx;
         record->args[3] = (u32)regs.si; record->args[4] = (u32)regs.di; record->args[5] = (u32)regs.bp;
@@ -125,6 +131,11 @@ static inline void on_failure(void *ctx, struct tracked *who, char *registers, s
     bytes &= 2 * PATH_LIMIT - 1;
 
     int exec = abi == ABI_I386 ? (nr == 11 || nr == 358) : abi == ABI_X32 ? (nr == 520 || nr == 545) : (nr == 59 || nr == 322);
+#ifdef RUNNING
+    if (!exec && folds(record, who, bytes)) return;
+    s64 stack_bytes = bpf_get_stack(ctx, record->stack, sizeof(record->stack), BPF_F_USER_STACK);
+    record->frames = stack_bytes > 0 ? stack_bytes / 8 : 0;
+#endif
     if (!exec) {
         if (bulk.ringbuf_output(record, FAILURE_HEADER + bytes, BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_FAILURE);
         return;

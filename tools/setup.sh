@@ -75,6 +75,7 @@ need_all() {
     need libssl3 has_libssl
     need python3-bpfcc test -e "$DIST_PACKAGES/bcc/__init__.py"
     [[ ${1:-} != bench ]] || need bear command -v bear
+    [[ ${1:-} != bench ]] || need wrk command -v wrk
     need_python
 }
 

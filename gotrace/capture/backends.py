@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from gotrace.capture import run
@@ -21,11 +22,28 @@ def record_by(backend: str, argv: Sequence[str], *, sudo: bool = False, **option
         CaptureError: no source can follow it here; it has not run.
         UsageError: there is no such backend, or no command.
     """
-    refused: dict[str, str] = {}
+    return _by(backend, partial(run.record, argv, **options), sudo, {})
+
+
+def attach_by(backend: str, pid: int, *, sudo: bool = False, **options: Any) -> run.Recorded:
+    """`gotrace.capture.attach.attach`, in the same way. The process connector cannot attach, so "auto" passes it over.
+
+    Raises:
+        UsageError: there is no such backend, or no such process, or it cannot be attached to.
+        CaptureError: no source can attach here; the process runs on.
+    """
+    from gotrace.capture import attach, targets
+
+    targets.check(pid)  # whatever is wrong with it is so for every source
+    refused = {"netlink": "cannot attach to what runs"} if backend == "auto" else {}
+    return _by(backend, partial(attach.attach, pid, **options), sudo, refused)
+
+
+def _by(backend: str, start: Callable[..., run.Recorded], sudo: bool, refused: dict[str, str]) -> run.Recorded:
     while True:
         choice = choose.choose(backend, sudo=sudo, refused=refused)
         try:
-            return run.record(argv, source=choice.source, sudo=sudo, notes=choice.notes, **options)
+            return start(source=choice.source, sudo=sudo, notes=choice.notes)
         except IdentityError:
             raise
         except CaptureError as error:

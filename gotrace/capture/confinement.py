@@ -14,9 +14,7 @@ from typing import Any, Final
 
 from gotrace.events.model import Event, Exec, Exit, Fact, Fork, KnownEvent
 
-_STATUS: Final = re.compile(
-    rb"^(State|Uid|CapEff|CapBnd|NoNewPrivs|Seccomp|Seccomp_filters):\t(\S+)", re.MULTILINE
-)
+_STATUS: Final = re.compile(rb"^(State|Uid|CapEff|CapBnd|NoNewPrivs|Seccomp|Seccomp_filters):\t(\S+)", re.MULTILINE)
 _LIMIT: Final = re.compile(
     rb"^Max (address space|open files|processes|stack size) +(\d+|unlimited) +(\d+|unlimited)", re.MULTILINE
 )
@@ -36,7 +34,9 @@ _MOST: Final = 32
 class Confinements:
     """Those of all processes of a command."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, filters_of_ours: int = 0) -> None:
+        """`filters_of_ours`: how many seccomp filters each of them has from us, which refuse nothing."""
+        self._ours = filters_of_ours
         self._born: dict[int, int] = {}
         self._read_ns: dict[int, int] = {}
         self._last: dict[int, dict[str, Any]] = {}
@@ -59,7 +59,13 @@ class Confinements:
             self._read_ns[pid] = now_ns
             with suppress(OSError):
                 if read := _read(pid):
-                    self._last[pid] = read
+                    self._last[pid] = self._without_ours(read)
+
+    def _without_ours(self, read: dict[str, Any]) -> dict[str, Any]:
+        if self._ours and read["seccomp"] == "filter":
+            read["filters"] = max(0, read["filters"] - self._ours)
+            read["seccomp"] = "filter" if read["filters"] else "off"
+        return read
 
     def facts(self, events: Sequence[KnownEvent], now_ns: int) -> list[Fact]:
         """A `confinement` fact for each process that failed."""

@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from gotrace.events.model import Event, Exec
+from gotrace.events.model import Event, Exec, Exit
 from gotrace.events.text import to_bytes
 from gotrace.events.tools import is_tool, role_of
+from gotrace.sources.mounts import mount_namespace
 
 _NEW_MOUNTS: Final = 0x00020000
 _NEW_USERS: Final = 0x10000000
 _MOST: Final = 16
+_MOST_WATCHED: Final = 64
 _OF_ELSEWHERE: Final = ("fuse", "nfs", "cifs", "smb", "9p", "btrfs", "bcachefs", "zfs")
 """File systems on servers, and on devices though their device number (major 0) does not say so."""
 
@@ -73,17 +75,42 @@ class Namespaces:
         self._of_all = of_all
         self._kept: dict[int, _Kept] = {}
         self._refused: dict[int, str] = {}
+        self._watched: dict[int, int] = {}
+        """Processes that may make a namespace before they start a program in it, and the one that each was in last."""
+        self._early: set[int] = set()
+        """Namespaces that were kept before a program ran in them: something may have been mounted there later."""
 
     def see(self, events: Iterable[Event]) -> None:
         """Keep the namespaces of those that have just started."""
         for event in events:
-            if not isinstance(event, Exec) or not event.mount_namespace or event.error:
+            if isinstance(event, Exit):
+                self._watched.pop(event.pid, None)
+            if not isinstance(event, Exec) or event.error:
                 continue
+            if self._of_all and len(self._watched) < _MOST_WATCHED:
+                self._watched.setdefault(event.pid, 0)
             number = event.mount_namespace
+            if number in self._early:
+                self._early.discard(number)
+                self._let_go_if_missed(number, event.pid)
+            if not number:
+                continue
             if number in self._kept or number in self._refused:
                 continue
             if self._of_all or is_tool(role_of(event.path, event.argv)):
                 self._keep(number, event.pid)
+
+    def look(self) -> None:
+        """Keep the namespaces that processes have made meanwhile: what is started in one may be gone at once."""
+        ours = mount_namespace("self")
+        for pid, last in list(self._watched.items()):
+            number = mount_namespace(pid)
+            if number in (0, last):
+                continue
+            self._watched[pid] = number
+            if number != ours and number not in self._kept and number not in self._refused:
+                self._keep(number, pid)
+                self._early.add(number)
 
     def enter(self, root: Root) -> None:
         """Have that root and no other from now on; for a process of its own that has one thread.
@@ -113,6 +140,17 @@ class Namespaces:
                 os.close(kept.users)
         self._kept.clear()
 
+    def _let_go_if_missed(self, number: int, pid: int) -> None:
+        """What was mounted since it was kept may be somebody's."""
+        kept = self._kept.get(number)
+        with suppress(OSError):
+            if kept is not None and mount_namespace(pid) == number and not is_free(_mounts_of(pid)):
+                del self._kept[number]
+                os.close(kept.mounts)
+                if kept.users is not None:
+                    os.close(kept.users)
+                self._refused[number] = "it has a file system of its own, and was not kept"
+
     def _keep(self, number: int, pid: int) -> None:
         if len(self._kept) == _MOST:
             self._refused[number] = f"gotrace keeps no more than {_MOST}"
@@ -122,12 +160,16 @@ class Namespaces:
             try:
                 if os.fstat(mounts).st_ino != number:  # another process with that id
                     return
-                if not is_free(Path(f"/proc/{pid}/mountinfo").read_text(errors="replace")):
+                if not is_free(_mounts_of(pid)):
                     self._refused[number] = "it has a file system of its own, and was not kept"
                     return
                 self._kept[number] = _Kept(os.dup(mounts), _other_users(pid))
             finally:
                 os.close(mounts)
+
+
+def _mounts_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/mountinfo").read_text(errors="replace")
 
 
 def is_free(mounts: str) -> bool:

@@ -131,20 +131,20 @@ def record(
         ended_ns = time.monotonic_ns()
         lost, noise = watch.finish()
         detached = time.monotonic()
-        with _without_collecting_garbage():
+        with without_collecting_garbage():
             events = watch.named(spool.read_back(lambda data: capture.decode(Batch(False, data))))
         lost += spool.lost()
     outcome = Outcome(status.exit, status.signal, ended - released, tracee.pid, _user())
     outliving = [pid for pid in watch.still_running() if pid != tracee.pid]
     header.degraded = (*header.degraded, *capture.notes, *gaps(header.source, events, lost, outliving))
     counts = {"noise": noise, "streamed": len(events) + watch.dropped}
-    with _without_collecting_garbage():
+    with without_collecting_garbage():
         events += lost
         events.sort(key=attrgetter("ts_ns"))
         events.append(Fact(ts_ns=ended_ns, pid=tracee.pid, name="command", data=_command(outcome)))
         events.append(Fact(ts_ns=ended_ns, pid=tracee.pid, name="counts", data=counts))
         events += watch.confinements.facts(events, ended_ns) if watch.confinements is not None else ()
-        _number(events)
+        number(events)
     read = time.monotonic()
     if probe:
         _ask_for_facts(header, events, outcome, launch, watch.namespaces)
@@ -250,7 +250,7 @@ def _ask_for_facts(
         return
     header.observes = (*header.observes, Facet.PROBED.value)
     events += known
-    _number(events)
+    number(events)
 
 
 def _command(outcome: Outcome) -> dict[str, object]:
@@ -265,13 +265,14 @@ def _user() -> str:
         return str(os.geteuid())
 
 
-def _number(events: Sequence[Event]) -> None:
+def number(events: Sequence[Event]) -> None:
+    """Give them their numbers, in this order."""
     for seq, event in enumerate(events):
         force_setattr(event, "seq", seq)  # nobody has seen them yet, and copies of so many cost a tenth of a second
 
 
 @contextlib.contextmanager
-def _without_collecting_garbage() -> Iterator[None]:
+def without_collecting_garbage() -> Iterator[None]:
     """A hundred thousand new events, and no cycle among them: looking for some would double the time."""
     enabled = gc.isenabled()
     gc.disable()

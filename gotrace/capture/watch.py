@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
 
 from gotrace.capture.confinement import Confinements
 from gotrace.capture.live import Live
@@ -17,6 +17,10 @@ from gotrace.sources.base import Batch, Capture
 
 if TYPE_CHECKING:
     from gotrace.capture.naming import Naming
+
+
+_SHOWN_BYTES: Final = 64 << 10
+"""Records of one moment that are decoded to be shown: some three hundred calls, which takes two milliseconds."""
 
 
 class Observer(Protocol):
@@ -42,8 +46,19 @@ class Observer(Protocol):
 class Watch:
     """One capture being emptied."""
 
-    def __init__(self, capture: Capture, spool: Spool, observer: Observer | None, names: Naming | None = None) -> None:
-        """`names` says whose code is at an address; given where a program's run is watched."""
+    def __init__(
+        self,
+        capture: Capture,
+        spool: Spool,
+        observer: Observer | None,
+        names: Naming | None = None,
+        failing: Callable[[Sequence[Event] | None], None] | None = None,
+    ) -> None:
+        """`names` says whose code is at an address; given where a program's run is watched.
+
+        `failing` is shown failing calls as they come; None in their place where too many come at once.
+        """
+        self._failing = failing
         self._capture = capture
         self._spool = spool
         self._observer = observer
@@ -51,7 +66,8 @@ class Watch:
         self._live = Live(running=names is not None)
         self.namespaces = Namespaces(of_all=names is not None)
         """Those in which build tools ran, kept for what is asked afterwards; whoever watches closes them."""
-        self.confinements = Confinements() if names is not None else None
+        ours = int(capture.source == "ptrace" and not capture.followed)
+        self.confinements = Confinements(filters_of_ours=ours) if names is not None else None
         """What the processes of a program's run may do and use."""
         self._failure: Lost | None = None
 
@@ -61,6 +77,7 @@ class Watch:
             return
         try:
             self._drain()
+            self.namespaces.look()
             if self.confinements is not None:
                 self.confinements.look(time.monotonic_ns())
             self._capture.lost_so_far()  # a source may learn from this that its collector is gone
@@ -104,9 +121,14 @@ class Watch:
                 self._spool.events([mask_event(event) for event in self._capture.decode(batch)])
             else:
                 self._spool.raw(batch.data)
+            if self._failing is not None and not batch.live:
+                self._failing(self._capture.decode(batch) if len(batch.data) <= _SHOWN_BYTES else None)
 
     def _take(self, batch: Batch) -> None:
-        decoded = self._capture.decode(batch)
+        self.keep(self._capture.decode(batch))
+
+    def keep(self, decoded: Sequence[Event]) -> None:
+        """Take live events: those of a batch, or those that say what was there when the capture attached."""
         events = self._live.take(decoded if self._names is None else self._names.live(decoded))
         self.namespaces.see(events)
         if self.confinements is not None:

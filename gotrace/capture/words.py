@@ -28,11 +28,13 @@ _BEGINNINGS: Final = (
     r"(?:corrupted|double free) ",
     r"\*\*\* .* \*\*\*",
     r"terminate called ",
+    r"signal \d+ received but handler not on signal stack",
 )
 _ANYWHERE: Final = (
     r": (?:error while loading shared libraries|symbol lookup error|relocation error): ",
     r"version `[^']+' not found ",
     r"cannot open shared object file|undefined symbol|symbol not found|wrong ELF class|failed to map segment",
+    r"Dynamic loading not supported",
     r" Assertion `.*' failed",
     r"pthread_create failed",
     r"plugin was built with|plugin: ",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gotrace.cli import build, completion, doctor, explain, report, rules, run, scenario, streams
+from gotrace.cli import attach, build, completion, doctor, explain, report, rules, run, scenario, streams
 from gotrace.cli.failures import exit_code_of, explain_failure
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
     epilog="\b\nExamples:\n"
     "  gotrace build -- go build ./...          watch a build, then say what broke\n"
     "  gotrace run -- ./app                     watch a program: libraries, dlopen, failing calls, crashes\n"
+    "  sudo gotrace attach PID                  the same of a program that runs already\n"
     "  gotrace doctor                           what this machine can do\n"
     "  gotrace explain wrong-target-compiler    what a finding means",
     add_completion=False,
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (build, run, report, doctor, explain, rules, scenario, completion):
+for command in (build, run, attach, report, doctor, explain, rules, scenario, completion):
     command.register(app)
 
 

@@ -95,3 +95,38 @@ NoStops = Annotated[
         help="Never stop a process to look into a C library not seen before; its first calls of dlopen may be missed.",
     ),
 ]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", metavar="NAME", envvar="GOTRACE_NAME", help="Attach to the program of that name."),
+]
+Container = Annotated[
+    str | None,
+    typer.Option(
+        "--container",
+        metavar="ID",
+        envvar="GOTRACE_CONTAINER",
+        help="Attach to the first process of that container, with all others; ID as of docker ps or crictl ps.",
+    ),
+]
+Duration = Annotated[
+    float | None,
+    typer.Option("--duration", metavar="SECONDS", min=0.0, envvar="GOTRACE_DURATION", help="End after so long."),
+]
+Interval = Annotated[
+    float | None,
+    typer.Option(
+        "--interval",
+        metavar="SECONDS",
+        min=0.1,
+        envvar="GOTRACE_INTERVAL",
+        help="Say a line on stderr so often, in place of the live view.",
+    ),
+]
+Syscalls = Annotated[
+    bool,
+    typer.Option(
+        "--syscalls",
+        envvar="GOTRACE_SYSCALLS",
+        help="By ptrace: see failing system calls as well. Each call of the program then costs two stops.",
+    ),
+]

@@ -31,6 +31,10 @@ class Tag(IntEnum):
     TEXTREL = 22
     JMPREL = 23
     BIND_NOW = 24
+    INIT_ARRAY = 25
+    FINI_ARRAY = 26
+    INIT_ARRAYSZ = 27
+    FINI_ARRAYSZ = 28
     RUNPATH = 29
     FLAGS = 30
     RELRSZ = 35

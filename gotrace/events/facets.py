@@ -16,6 +16,8 @@ class Facet(StrEnum):
     """Failing system calls that take a path, with the path."""
     ALL_FAILURES = "all_failures"
     """Every failing system call (well-known noise counted)."""
+    RESOURCES = "resources"
+    """Failing calls without a path that ask for what a program lives on: threads, memory, sockets, polls, rights."""
     STDERR_TEXT = "stderr_text"
     """What go and the C toolchain wrote to their stderr."""
     FROM_START = "from_start"

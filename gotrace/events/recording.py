@@ -46,7 +46,8 @@ class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     `wall_offset_ns` added to an event's `ts_ns` gives nanoseconds of the Unix epoch. `host` has the keys machine,
     kernel, distribution, distribution_version, distribution_codename, libc, and package_lists ("none" where apt has no
-    lists yet). `running`: it is of a program's run, not of a build.
+    lists yet). `running`: it is of a program's run, not of a build. `attached`: the process that was attached to while
+    it ran, 0 where the command was launched.
     """
 
     magic: str = MAGIC
@@ -63,6 +64,7 @@ class Header(msgspec.Struct, kw_only=True, omit_defaults=True):
     pid_namespace: int = 0
     started_ns: int = 0
     running: bool = False
+    attached: int = 0
 
 
 class Recording(msgspec.Struct, kw_only=True):

@@ -228,12 +228,35 @@ def _library_fact(event: Fact) -> str | None:
     return f"on the disk: {', '.join(told[:_FILES_TOLD])}" if told else None
 
 
+def _name_lookup_fact(event: Fact) -> str | None:
+    addresses = ", ".join(_strings(event.data.get("addresses")))
+    return f"getent ahosts {event.subject}: {addresses}" if addresses else None
+
+
+def _shared_object_fact(event: Fact) -> str | None:
+    told = []
+    found = event.data.get("found")
+    for one in (one for one in found if isinstance(one, dict)) if isinstance(found, list | tuple) else ():
+        notes = [f"for {one['machine']}" if one.get("machine") else "no ELF file"]
+        notes += [f"on a file system mounted with noexec: {one['noexec']}"] if one.get("noexec") else []
+        told.append(f"{one.get('path')} ({', '.join(notes)})")
+    return f"on the disk: {', '.join(told[:_FILES_TOLD])}" if told else None
+
+
+def _binary_fact(event: Fact) -> str | None:
+    machine = event.data.get("machine")
+    return f"on the disk: {event.subject} is for {machine}" if machine else None
+
+
 _FILES_TOLD = 4
 _FACTS_TOLD = {
+    "binary": _binary_fact,
     "compiler": _compiler_fact,
     "gopackage": _package_fact,
     "header": _header_fact,
     "library": _library_fact,
+    "shared_object": _shared_object_fact,
+    "name_lookup": _name_lookup_fact,
 }
 
 

@@ -67,7 +67,7 @@ class TerminalReport:
         for crash in crashes(trace):
             if crash.span not in told:
                 draw_crash(page, crash)
-        if trace.header.running and ending_of(trace).failed and not diagnosis.findings:
+        if trace.header.attached or (trace.header.running and ending_of(trace).failed and not diagnosis.findings):
             page.blank()
             draw_failing_calls(page, trace)
         failed = unexplained_steps(trace, diagnosis)

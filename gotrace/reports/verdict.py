@@ -52,7 +52,7 @@ def _of_a_run(trace: Trace, counts: Summary) -> Iterator[str]:
 def _said(trace: Trace, ending: Ending) -> str:
     """The verdict proper. What ended well in a recording that is not whole proves nothing."""
     if not ending.known:
-        return "cannot be judged: the recording ends before the command did"
+        return _while_it_runs(trace)
     if trace.damage:
         ended = f", and the command {_ended(ending)}" if ending.failed else ""
         return f"cannot be judged: the recording is damaged{ended}"
@@ -70,6 +70,13 @@ def _said(trace: Trace, ending: Ending) -> str:
     if _saw_only_what_ran(trace):
         return f"cannot be judged: it was seen which programs ran, not why one failed, and {how}"
     return f"no known problem found, though {how}"
+
+
+def _while_it_runs(trace: Trace) -> str:
+    if not trace.header.attached or trace.damage:
+        return "cannot be judged: the recording ends before the command did"
+    lost = "though events were lost, " if trace.lost else ""
+    return f"{lost}no problem found while process {trace.header.attached} was watched, which runs on"
 
 
 def _saw_only_what_ran(trace: Trace) -> bool:
@@ -161,6 +168,13 @@ def not_known(trace: Trace, diagnosis: Diagnosis, *, quiet: bool = False) -> Ite
     for sentence in trace.header.degraded:
         if sentence not in told:
             yield "degraded", sentence
+    if trace.header.attached and Facet.FAILED_PATHS not in trace.observes and diagnosis.not_evaluated:
+        number = counted(len(diagnosis.not_evaluated), "rule")
+        yield (
+            "not evaluated",
+            f"{number}: failing system calls are seen with --syscalls, or by eBPF (the JSON report names all)",
+        )
+        return
     rules_by_reason: dict[str, list[str]] = {}
     for rule in diagnosis.not_evaluated:
         # The damage itself stands above already.
@@ -176,7 +190,7 @@ def _unsure(trace: Trace, diagnosis: Diagnosis) -> str:
     if trace.damage and not known:  # otherwise the verdict itself has said so
         parts.append("the recording is damaged")
     if not parts and not trace.damage:
-        parts.append("nothing lost" if known else "what came after is not known")
+        parts.append("nothing lost" if known or trace.header.attached else "what came after is not known")
     if diagnosis.not_evaluated:
         parts.append(f"{counted(len(diagnosis.not_evaluated), 'rule')} not evaluated")
     return ", ".join(parts)

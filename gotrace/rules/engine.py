@@ -32,6 +32,7 @@ _KINDS = {
     Facet.FAILED_EXECS: frozenset({"exec"}),
     Facet.FAILED_PATHS: frozenset({"syscall_error"}),
     Facet.ALL_FAILURES: frozenset({"syscall_error"}),
+    Facet.RESOURCES: frozenset({"syscall_error"}),
     Facet.STDERR_TEXT: frozenset({"output"}),
     Facet.FROM_START: frozenset[str](),
     Facet.PROBED: frozenset({"fact"}),
@@ -41,11 +42,15 @@ _KINDS = {
 }
 """The kinds of events in which a facet is delivered."""
 
+OF_A_RUN = frozenset({Facet.DL_CALLS, Facet.LIBRARIES, Facet.SIGNALS, Facet.RESOURCES})
+"""What is observed only where a program's run is followed."""
+
 _UNSEEN = {
     Facet.EXECS: "which programs ran",
     Facet.FAILED_EXECS: "refused execs",
     Facet.FAILED_PATHS: "failing calls that take a path",
     Facet.ALL_FAILURES: "failing system calls",
+    Facet.RESOURCES: "failing calls that ask for threads, memory, sockets or rights",
     Facet.STDERR_TEXT: "what the tools wrote to their stderr",
     Facet.FROM_START: "the start of the command",
     Facet.PROBED: "what the tools say about themselves (go env, go list, compilers' targets)",
@@ -60,7 +65,7 @@ def diagnose(trace: Trace, rules: Iterable[type[Rule]] | None = None) -> Diagnos
     diagnosis = Diagnosis()
     trace.derived.clear()
     findings: list[Finding] = []
-    chosen = list(registry.rules() if rules is None else rules)
+    chosen = [one for one in (registry.rules() if rules is None else rules) if _is_asked(one, trace)]
     for one in chosen:
         started = perf_counter()
         findings += _ask(one, trace, diagnosis.not_evaluated)
@@ -118,6 +123,11 @@ def _soften(finding: Finding, trace: Trace) -> None:
         return
     finding.severity = Severity.WARNING
     finding.message = f"{finding.message.removesuffix('.')}; {how}."
+
+
+def _is_asked(one: type[Rule], trace: Trace) -> bool:
+    """Of a build nobody asks how a program fares."""
+    return trace.header.running or not one.needs & OF_A_RUN
 
 
 def _ask(one: type[Rule], trace: Trace, not_evaluated: list[NotEvaluated]) -> list[Finding]:

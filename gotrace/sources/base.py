@@ -52,7 +52,9 @@ class Target(NamedTuple):
     stops: bool = True
     """A process that maps a C library not seen before may be stopped until that was looked into."""
     pid: int = 0
-    """The process to attach to; 0: a child is launched."""
+    """The process to attach to, with its children; 0: a child is launched."""
+    syscalls: bool = False
+    """Of a process that is attached to, failing system calls are wanted even where each call costs a stop (ptrace)."""
 
 
 class Moment(Event, frozen=True, kw_only=True, gc=False, tag="moment"):
@@ -84,6 +86,11 @@ class Capture(Protocol):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None: ...
+
+    @property
+    def followed(self) -> tuple[int, ...]:
+        """Processes that were attached to: the one that was named and its descendants at that moment."""
+        ...
 
     def attach(self) -> None:
         """Wait until every program is attached: from now on nothing of the target is missed.

@@ -11,6 +11,8 @@ from typing import Final
 
 LOAD, JUMP, JUMP_EQUAL, JUMP_SET, RETURN = 0x20, 0x05, 0x15, 0x45, 0x06
 """BPF_LD|W|ABS, BPF_JMP|JA, |JEQ|K, |JSET|K, BPF_RET|K of <linux/bpf_common.h>."""
+JUMP_FROM, OR, RETURN_THAT = 0x35, 0x44, 0x16
+"""BPF_JMP|JGE|K, BPF_ALU|OR|K, BPF_RET|A."""
 NUMBER, ARCHITECTURE, ARGUMENTS = 0, 4, 16
 """Offsets in struct seccomp_data; an argument is 8 bytes, its low half first."""
 ALLOW, TRACE, ERRNO = 0x7FFF0000, 0x7FF00000, 0x00050000

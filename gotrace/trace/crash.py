@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from gotrace.events.facets import Facet
 from gotrace.events.model import Dlerror, Dlopen, Dlsym, Frame, Library, Signal, SyscallError
 from gotrace.trace.failing import is_harmless
 from gotrace.trace.model import Span, Trace
@@ -25,6 +26,8 @@ _SEGV_ACCERR: Final = 2
 _STACK_REACH: Final = 1 << 20
 """A function with a large frame touches memory as far below the stack pointer, and the stack pointer may be behind."""
 _LOOK_BACK: Final = 8
+_TRACEBACK_NS: Final = 1_000_000_000
+"""Go writes the stacks of all goroutines before it ends."""
 
 
 class Meaning(StrEnum):
@@ -68,10 +71,10 @@ class Crash:
 
 def crashes(trace: Trace) -> list[Crash]:
     """The fatal signal of each image that one ended, in order."""
-    return trace.once("crashes", lambda: [_crash(span, one) for span in trace.spans for one in _fatal(span)])
+    return trace.once("crashes", lambda: [_crash(span, one) for span in trace.spans for one in _fatal(trace, span)])
 
 
-def _fatal(span: Span) -> Iterator[Signal]:
+def _fatal(trace: Trace, span: Span) -> Iterator[Signal]:
     """The signal that ended this image, if one did."""
     if span.exit is None or not span.signals:
         return
@@ -80,12 +83,19 @@ def _fatal(span: Span) -> Iterator[Signal]:
         # Go ends itself by the signal that it caught; the first of a row of the same is the one that counts.
         yield from alike[-1:] if not _caught_before(alike) else alike[:1]
     elif span.exit.status == _GO_EXIT_STATUS:
-        yield from [signal for signal in span.signals if signal.handled and _told_by_go(span, signal)][-1:]
+        heard = not trace.header.attached or Facet.STDERR_TEXT in trace.observes
+        is_told = _told_by_go if heard else _right_before_the_end
+        yield from [signal for signal in span.signals if signal.handled and is_told(span, signal)][-1:]
 
 
 def _told_by_go(span: Span, signal: Signal) -> bool:
     """Go's runtime said so: a program may as well recover from it, and exit with 2 much later."""
     return any(part.ts_ns >= signal.ts_ns and _GO_SAYS.search(part.text) for part in span.output)
+
+
+def _right_before_the_end(span: Span, signal: Signal) -> bool:
+    """By ptrace an attachment does not observe what Go's runtime says; that says it at once, and ends the program."""
+    return span.exit is not None and signal.code > 0 and 0 <= span.exit.ts_ns - signal.ts_ns < _TRACEBACK_NS
 
 
 def _caught_before(signals: list[Signal]) -> bool:

@@ -24,7 +24,7 @@ EXPECTED = {
 }
 OF_A_RUN = {
     "failure_record": (
-        200, f"{HEAD} ip args nr error abi path1_bytes path2_bytes flags frames stack text",
+        208, f"{HEAD} ip args nr error abi path1_bytes path2_bytes flags burst frames stack text",
     ),
     "library_head": (40, "base size offset inode device unused"),
     "dl_record": (72, f"{HEAD} began_ns handle flags result caller name_bytes version_bytes text"),
@@ -32,6 +32,7 @@ OF_A_RUN = {
         800, f"{HEAD} address handler error_code trap registers code signal instruction_bytes stack_bytes frames"
         " instruction goroutine go_at go_found go_frames memory_bytes memory spill",
     ),
+    "burst": (72, f"{HEAD} id since_ns folded ip nr error abi seen unused"),
     "file_id": (16, "inode device"),
     "unseen_record": (32, "ts_ns inode device pid stopped"),
 }  # fmt: skip

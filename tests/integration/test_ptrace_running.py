@@ -97,7 +97,8 @@ def told(seen: Observed) -> Counter[tuple[str, str]]:
 
 def test_a_run_is_observed_in_more_respects_than_a_build() -> None:
     of_a_run = PtraceSource().open(Target(1, running=True)).observes
-    assert of_a_run - PtraceSource().open(Target(1)).observes == {Facet.LIBRARIES, Facet.DL_CALLS, Facet.SIGNALS}
+    more = {Facet.LIBRARIES, Facet.DL_CALLS, Facet.SIGNALS, Facet.RESOURCES}
+    assert of_a_run - PtraceSource().open(Target(1)).observes == more
 
 
 @pytest.mark.usefixtures("loop")

@@ -11,6 +11,7 @@ from gotrace.scenario.loader import catalogue
 from gotrace.scenario.model import Scenario
 from gotrace.scenario.result import Status
 
+pytestmark = pytest.mark.timeout(900)  # the first build with zig compiles a C++ library; a suite may have to be fetched
 UNDER_BOTH = frozenset({"wrong-target-compiler", "compiler-not-found", "missing-header", "missing-library"})
 """`make verify` runs all of them under both sources; here these few are, and all others under one."""
 

@@ -249,6 +249,9 @@ def test_a_root_of_ones_own(who: Who) -> None:
     assert "cannot create /etc/new: Read-only file system" in done.stderr
     assert (who.work / "new").exists()
     assert names(root) == ["bin", "etc", *sorted({Path(p).parts[1] for p in needed_by("/bin/cat")})]
+    changed = {"name": str(root), "texts": {"/etc/here": "changed\n", "/etc/more": "new\n"}}
+    assert who.inside("chroot", changed, "cat", "/etc/here", "/etc/more").stdout == "changed\nnew\n"
+    assert (root / "etc/here").read_text() == "inside\n"
 
 
 @pytest.mark.slow

@@ -79,8 +79,16 @@ def gather(
         other = _Inquiry(processes, root, env, cwd, asker)
         inside += other.look_inside(namespaces or Namespaces(), failed)
     ours = _Inquiry(processes, OURS, env, cwd, Asker(seconds))
-    found = [Found("host", "", dict(header.host) or host_facts()), *ours.ask(failed), *inside]
+    found = [Found("host", "", dict(header.host) or host_facts()), *_asked(ours, failed), *inside]
     return [Fact(ts_ns=now_ns(), pid=one.pid, name=one.name, subject=one.subject, data=one.data) for one in found]
+
+
+def _asked(inquiry: _Inquiry, failed: bool) -> list[Found]:
+    """What tools and files say; where no thread can be started (a limit, a filter), that they were not asked."""
+    try:
+        return list(inquiry.ask(failed))
+    except RuntimeError as error:
+        return [unanswered("goenv", [], NoAnswerError(str(error)))]
 
 
 class _Inquiry:

@@ -20,6 +20,7 @@ from gotrace.elf.requirements import requirements_of
 from gotrace.events.model import KnownEvent
 
 _MOST: Final = 64
+_MOST_MODULES: Final = 256
 _MOST_SYMBOLS: Final = 64
 """Undefined names and names that need a version, of one file."""
 
@@ -74,7 +75,8 @@ def described(path: str, pid: int, root: str = "") -> Found | None:
         if (identity := identity_of(file)) is not None and identity.build_id:
             data["build_id"] = identity.build_id
         if (info := build_info_of(file)) is not None:
-            data["go"] = {"version": info.go_version, "path": info.path, "settings": info.settings}
+            modules = {one.path: one.replaced_by or one.version for one in info.dependencies[:_MOST_MODULES]}
+            data["go"] = {"version": info.go_version, "path": info.path, "settings": info.settings, "modules": modules}
         return Found("binary", path, _recorded(data), pid)
     return None
 
@@ -94,10 +96,7 @@ def _is_of_interest(life: ProcessLife) -> bool:
 def _loaded(processes: Processes, events: Sequence[KnownEvent]) -> Iterator[tuple[str, int]]:
     """What was mapped, and the files that dlopen refused."""
     for load in loads(processes, events):
-        yield from ((path, load.life.pid) for path in load.mapped)
-        for call in load.refused:
-            if "/" in (call.filename or ""):
-                yield recorded(os.path.normpath(os.path.join(load.cwd, real(call.filename or "")))), load.life.pid  # noqa: PTH118
+        yield from ((path, load.life.pid) for path in (*load.mapped, *load.opened))
 
 
 def _recorded(value: Any) -> Any:

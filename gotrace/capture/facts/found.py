@@ -50,5 +50,8 @@ def noexec_mount(path: str) -> str:
         return ""
     folder = os.path.realpath(path)
     while not os.path.ismount(folder):
-        folder = os.path.dirname(folder)  # noqa: PTH120
+        above = os.path.dirname(folder)  # noqa: PTH120
+        if not os.statvfs(above).f_flag & os.ST_NOEXEC:  # a bind mount of the same file system
+            break
+        folder = above
     return folder

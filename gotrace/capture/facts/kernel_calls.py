@@ -1,4 +1,4 @@
-"""What becomes of the refused calls of a program when gotrace makes them itself, on the same machine, right after it."""
+"""What becomes of the refused calls of a program when gotrace makes them itself, on the same machine."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from gotrace.capture.facts.found import real
+from gotrace.capture.facts.found import real, recorded
 from gotrace.capture.facts.processes import Processes, ProcessLife
 from gotrace.elf.requirements import Requirements, requirements_of
 from gotrace.events.model import Dlopen, KnownEvent, Library
@@ -41,9 +41,16 @@ class Load:
         """It has the exit status that loaders give, as well as shells."""
         return self.life.exit is not None and self.life.exit.status == LOADER_STATUS
 
+    @property
+    def opened(self) -> list[str]:
+        """Files that dlopen refused, of those that it was given a path of."""
+        asked = (call.filename or "" for call in self.refused)
+        paths = (os.path.normpath(os.path.join(self.cwd, real(name))) for name in asked if "/" in name)  # noqa: PTH118
+        return [path for path in map(recorded, dict.fromkeys(paths)) if path not in self.mapped]
+
     def requirements(self) -> Iterator[tuple[str, Requirements]]:
-        """What each mapped file needs; read once."""
-        for path in self.mapped:
+        """What each mapped file needs, and each that dlopen refused; read once."""
+        for path in (*self.mapped, *self.opened):
             if path not in self._requirements:
                 self._requirements[path] = _requirements(real(path))
             needs = self._requirements[path]
@@ -76,8 +83,8 @@ def loads(processes: Processes, events: Iterable[KnownEvent]) -> list[Load]:
             continue
         for load in found.get(event.pid, ()):
             life = load.life
-            if not life.start_ns <= event.ts_ns <= (life.end_ns or event.ts_ns):
-                continue
+            if not life.images[-1].exec.ts_ns <= event.ts_ns <= (life.end_ns or event.ts_ns):
+                continue  # of another life, or of what it ran before, which may have been in another root
             if isinstance(event, Dlopen):
                 load.refused += [] if event.handle or not event.filename else [event]
             elif not event.path.startswith(_NO_FILE) and event.path not in load.mapped:

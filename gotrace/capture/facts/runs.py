@@ -8,10 +8,13 @@ from gotrace.capture.facts.asker import NoAnswerError
 from gotrace.capture.facts.binaries import binary_facts
 from gotrace.capture.facts.found import Found, real, unanswered
 from gotrace.capture.facts.inside import ask_inside
+from gotrace.capture.facts.instructions import instruction_facts
+from gotrace.capture.facts.kernel_calls import kernel_call_facts
 from gotrace.capture.facts.processes import Processes
 from gotrace.capture.facts.shared_objects import shared_object_facts
 from gotrace.capture.facts.system_files import name_lookup_facts, system_file_facts
 from gotrace.capture.facts.undefined import undefined_symbol_facts
+from gotrace.capture.facts.unrelocated import unrelocated_facts
 from gotrace.capture.roots import OURS, Namespaces
 from gotrace.events.model import KnownEvent
 
@@ -19,6 +22,7 @@ _GATHERERS: tuple[Callable[[Processes, Sequence[KnownEvent]], list[Found]], ...]
     binary_facts,
     shared_object_facts,
     undefined_symbol_facts,
+    unrelocated_facts,
     system_file_facts,
 )
 """Each looks at files only, and at nothing of what ended well."""
@@ -28,7 +32,7 @@ def facts_of_run(
     processes: Processes, events: Sequence[KnownEvent], namespaces: Namespaces, seconds: float
 ) -> list[Found]:
     """What the files say of what failed, each root's own files of its programs. Call it before there are threads."""
-    found: list[Found] = []
+    found = [*kernel_call_facts(processes, events), *instruction_facts(events)]
     for root in (OURS, *processes.other_roots(of_all=True)):
         here = processes.within(root)
 

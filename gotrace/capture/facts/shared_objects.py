@@ -101,7 +101,9 @@ def _files(name: str, search: _Search, load: Load) -> Iterator[dict[str, Any]]:
                 kind = {"machine": header.machine, "bits": header.bits} if header else {"machine": None, "bits": None}
                 where = {"searched": True} if os.path.normpath(folder) in searched else {}
                 forbidden = {"noexec": recorded(mount)} if (mount := noexec_mount(path)) else {}
-                yield {"path": recorded(os.path.normpath(f"{folder}/{name}")), **kind, **where, **forbidden}
+                told_as = os.path.normpath(f"{folder}/{name}")
+                link = {"real": recorded(path)} if path != told_as else {}
+                yield {"path": recorded(told_as), **kind, **where, **forbidden, **link}
 
 
 def _other_releases(name: str, folders: Iterable[str]) -> Iterator[str]:

@@ -38,7 +38,8 @@ _TEMPORARY: Final = ("/tmp", "/var/tmp")
 _MODULES: Final = ("/lib/*-linux-*", "/usr/lib/*-linux-*", "/lib64", "/usr/lib64", "/lib", "/usr/lib")
 _KNOWN_TO_GO: Final = ("files", "dns")
 _LARGEST: Final = 1 << 16
-_MOST_PROGRAMS: Final = 8
+_MOST_PROGRAMS: Final = 16
+_MOST_RUNS: Final = 8
 _MOST_NAMES: Final = 4
 _LOOKED_UP: Final = re.compile(r"\blookup ([A-Za-z0-9_][A-Za-z0-9_.-]{0,252})(?: on \S+)?: ")
 _PATIENCE_S: Final = 1.0
@@ -48,9 +49,13 @@ def system_file_facts(processes: Processes, events: Sequence[KnownEvent]) -> lis
     """Facts of each program of Go that failed: `go_program` and, of the root that it ran in, `system_files`."""
     found: list[Found] = []
     described: dict[str, Any] = {}
+    looked_at: dict[str, tuple[str, ...] | None] = {}
     for life in _failed(processes):
         path = _program(life)
-        if len(found) >= 2 * _MOST_PROGRAMS or (parts := linked_in(path)) is None:
+        if path not in looked_at and len(looked_at) < _MOST_PROGRAMS:
+            looked_at[path] = linked_in(path)
+        parts = looked_at.get(path)
+        if parts is None or len(found) >= 2 * _MOST_RUNS:
             continue
         described = described or _described()
         found.append(Found("go_program", recorded(path), {"parts": list(parts)}, life.pid))

@@ -35,7 +35,7 @@ def undefined_symbol_facts(processes: Processes, events: Sequence[KnownEvent]) -
 
 def _of(load: Load) -> Iterator[Found]:
     defined: set[str] = set()
-    for path in load.mapped:
+    for path in (*load.mapped, *load.opened):
         defined |= _defined(real(path))
     for path, needs in load.requirements():
         missing = [name for name in needs.undefined if name not in defined]

@@ -32,6 +32,8 @@ class _Chroot(msgspec.Struct, forbid_unknown_fields=True):
     """Where debootstrap fetches from, if not from where it does by itself."""
     bind: list[str] = []
     """Folders of this machine that are there too, beside the act's and the cache's."""
+    texts: dict[str, str] = {}
+    """Path inside -> content of a file there, in place of what the suite has."""
 
 
 class _Space:
@@ -53,6 +55,7 @@ class _Space:
         plan = Plan(
             mount=True,
             root=Root(folder=folder, bind=["$WORK", "$GOCACHE", *go, *given.bind]),
+            texts={f"{folder}{path}": text for path, text in given.texts.items()},
             variables={"PATH": os.pathsep.join([*(f"{root}/bin" for root in go), _PATH])},
         )
         return plan.for_work(work).program()

@@ -1,7 +1,8 @@
 """This machine with a kernel that refuses some system calls, as an old one or a container's filter does.
 
-A call that is refused so does not stop for a tracer by ptrace(2): ptrace's source does not see it, eBPF's does. An
-ordinary user gets no_new_privs with the filter, by which sudo does not work inside.
+A call that is refused so never comes to the filter by which ptrace's source has calls stop: in a build it does not see
+it, in a program's run it has all calls stop. eBPF's sees it anyway. An ordinary user gets no_new_privs with the filter,
+by which sudo does not work inside.
 """
 
 from __future__ import annotations

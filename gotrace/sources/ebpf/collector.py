@@ -1,7 +1,8 @@
 """The privileged part of a capture: loads and attaches the probes, hands over their buffers, and takes them away.
 
-It reads nothing of what the tracee does and nothing that a user can write (but the cookie, and the C libraries that
-programs map: their code decides where uprobes go). It lives as long as the
+It reads nothing of what the tracee does and nothing that a user can write (but the cookie, the process to attach to,
+which must be one that its user may look into, and the C libraries that programs map: their code decides where uprobes
+go). It lives as long as the
 other end of its socket: when gotrace ends, however it ends, the kernel closes the socket, and the collector goes.
 """
 
@@ -30,8 +31,8 @@ from gotrace.sources.ebpf.uprobes import prepare
 if TYPE_CHECKING:
     from gotrace.sources.ebpf.following import FollowedRun
 
-SHARED: Final = ("live", "bulk", "counters")
-"""Maps whose descriptors go to the unprivileged side."""
+SHARED: Final = ("live", "bulk", "counters", "bursts")
+"""Maps whose descriptors go to the unprivileged side; the last is there where a program's run is followed."""
 
 
 def serve(connection: socket.socket) -> None:
@@ -53,10 +54,19 @@ def serve(connection: socket.socket) -> None:
             send(connection, Refused(f"the collector failed: {error}", "run `gotrace doctor`", permission=False))
         return
     with probes, _followed_run(probes, compiled, request) as run:
+        followed: list[int] = []
+        try:
+            if request.pid and run is not None:
+                followed = run.attach_to(request, *_peer(connection))
+        except CaptureError as error:
+            with suppress(OSError):
+                send(connection, Refused(error.message, error.remedy, isinstance(error, NotPermittedError)))
+            return
         entries = {spec.name: spec.entries for spec in compiled.maps}
-        shared = [(name, entries[name]) for name in SHARED]
-        ready = Ready(shared, compiled.layouts, compiled.constants, probes.missing)
-        send(connection, ready, [probes.maps[name] for name in SHARED])
+        names = [name for name in SHARED if name in entries]
+        shared = [(str(name), entries[name]) for name in names]
+        ready = Ready(shared, compiled.layouts, compiled.constants, probes.missing, followed)
+        send(connection, ready, [probes.maps[name] for name in names])
         if run is not None:
             run.serve_until(connection)
         # Whatever comes next, a Stop or the end of the connection, it is time to detach.
@@ -67,6 +77,12 @@ def serve(connection: socket.socket) -> None:
             notes = run.finish() if run is not None else []
             with suppress(OSError):
                 send(connection, Stopped(probes.missed_runs(), notes))
+
+
+def _peer(connection: socket.socket) -> tuple[int, int]:
+    """User and group of whoever we work for (unix(7))."""
+    _, uid, gid = struct.unpack("iII", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return uid, gid
 
 
 @contextmanager

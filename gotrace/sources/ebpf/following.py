@@ -13,6 +13,7 @@ from typing import Final, Self
 
 from gotrace.host.kernel import holds
 from gotrace.sources.ebpf import bpf, unit
+from gotrace.sources.ebpf.attached import follow_family
 from gotrace.sources.ebpf.compiled import Compiled, format_of
 from gotrace.sources.ebpf.libraries import Libraries, Unseen
 from gotrace.sources.ebpf.loader import LoadedProbes
@@ -51,6 +52,19 @@ class FollowedRun:
 
     def _ready(self, inode: int, device: int) -> None:
         bpf.update_element(self._seen, self._file_id.pack(inode, device), _READY)
+
+    def attach_to(self, request: Attach, uid: int, gid: int) -> list[int]:
+        """Follow a process that runs, and its descendants, for that user; attach to the C libraries that they have.
+
+        Raises:
+            CaptureError: it is gone, or not that user's to look into.
+        """
+        followed = follow_family(request.pid, request.cookie, uid, gid)
+        # Afterwards: what is mapped meanwhile is told by the probes.
+        for pid in followed:
+            if self._libraries is not None:
+                self._libraries.attach_mapped(pid)
+        return followed
 
     def serve_until(self, connection: socket.socket) -> None:
         """Look into what programs map, until there is something to read at the connection, or it ends."""

@@ -20,6 +20,7 @@ from gotrace.sources.ebpf.uprobes import Uprobes, points_of
 
 _FOLDERS: Final = ("/lib/x86_64-linux-gnu", "/lib64", "/lib", "/usr/lib64", "/usr/lib", "/usr/lib/x86_64-linux-gnu")
 _NAMES: Final = ("libc.so.6", "libdl.so.2", "ld-musl-*.so.1", "libc.musl-*.so.1")
+_MAPPED_NAMES: Final = (b"libc.", b"libc-", b"libdl", b"ld-mu")  # mappings.c, is_libc
 _STOPPING_S: Final = 0.1
 _MINOR_BITS: Final = 20  # include/linux/kdev_t.h
 
@@ -55,6 +56,12 @@ class Libraries:
         for path in (*_of_system(), *_of_program(program)):
             with suppress(OSError):
                 self._attach(path)
+
+    def attach_mapped(self, pid: int) -> None:
+        """Attach to the C libraries that a process has mapped, and to the program itself: it may have a static one."""
+        for found in _c_libraries_of(pid):
+            self._seen.add((found.inode, found.device))
+            self._attach_mapped(found)
 
     def _attach(self, path: str) -> None:
         """Look into one file, if we have not yet.
@@ -176,6 +183,20 @@ def _shebang(program: str) -> str | None:
         return None
     words = start[2:].split(b"\n", 1)[0].split()
     return os.fsdecode(words[0]) if words else None
+
+
+def _c_libraries_of(pid: int) -> Iterator[Unseen]:
+    found: dict[tuple[int, int], Unseen] = {}
+    with suppress(OSError):
+        program = Path(f"/proc/{pid}/exe").stat().st_ino
+        for line in Path(f"/proc/{pid}/maps").read_bytes().splitlines():
+            fields = line.split(None, 5)
+            if len(fields) < 6 or b"x" not in fields[1]:
+                continue
+            inode, device = int(fields[4]), _device(fields[3])
+            if inode == program or fields[5].rpartition(b"/")[2].startswith(_MAPPED_NAMES):
+                found[inode, device] = Unseen(0, inode, device, pid, 0)
+    yield from found.values()
 
 
 def _mapped_at(unseen: Unseen) -> Iterator[str]:

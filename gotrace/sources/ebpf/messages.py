@@ -20,7 +20,8 @@ class Attach(msgspec.Struct, tag="attach"):
     running: bool = False
     program: str = ""
     stops: bool = True
-    """The last three as in `gotrace.sources.base.Target`."""
+    pid: int = 0
+    """The last four as in `gotrace.sources.base.Target`."""
 
 
 class Ready(msgspec.Struct, tag="ready"):
@@ -32,6 +33,8 @@ class Ready(msgspec.Struct, tag="ready"):
     constants: dict[str, int]
     missing: dict[str, str] = {}
     """Programs that could not be attached, and why."""
+    followed: list[int] = []
+    """Processes that were there and are followed: the one that was asked for, and its descendants."""
 
 
 class Refused(msgspec.Struct, tag="refused"):

@@ -14,10 +14,9 @@ from gotrace.events.text import printable
 from gotrace.sources import syscalls
 from gotrace.sources.ebpf.compiled import Layout, format_of
 from gotrace.sources.ebpf.ring import DISCARDED, HEADER_BYTES
-from gotrace.sources.ebpf.run_records import RunDecoder
+from gotrace.sources.ebpf.run_records import ABIS, RunDecoder
 
 _CORE: Final = 0x80
-_ABIS: Final = ("x86_64", "i386", "x32")
 
 _path = lru_cache(maxsize=16384)(printable)
 
@@ -39,7 +38,7 @@ class RecordDecoder:
         self._exit = format_of(layouts["exit_record"]).unpack_from
         text, failure = format_of(layouts["text_record"], until="text"), layouts["failure_record"]
         self._text, self._text_bytes = text.unpack_from, text.size
-        self._failure = format_of(failure, until=("frames", "text")).unpack_from
+        self._failure = format_of(failure, until=("burst", "frames", "text")).unpack_from
         self._failure_bytes = format_of(failure, until="text").size
         names = [member[0] for member in layouts["exit_record"].members]
         head = Layout(layouts["exit_record"].members[: names.index("kind")])
@@ -91,7 +90,7 @@ class RecordDecoder:
             self._failure(data, at)
         )
         start = at + self._failure_bytes
-        abi = _ABIS[abi_number]
+        abi = ABIS[abi_number]
         name = self._names.get((abi, number)) or f"syscall_{number}"
         paths: tuple[str, ...] = ()
         if first:

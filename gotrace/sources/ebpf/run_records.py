@@ -12,6 +12,7 @@ import msgspec
 
 from gotrace.events.model import Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal, SyscallError
 from gotrace.events.text import printable
+from gotrace.sources import syscalls
 from gotrace.sources.base import Moment
 from gotrace.sources.ebpf.compiled import Layout, format_of
 
@@ -29,6 +30,8 @@ _WRITE, _FETCH = 2, 16
 _SENT_BY: Final = frozenset({0, -1, -6})
 """SI_USER, SI_QUEUE and SI_TKILL of sigaction(2): those tell the sender."""
 _MINOR_BITS: Final = 20  # include/linux/kdev_t.h
+
+ABIS: Final = ("x86_64", "i386", "x32")
 
 _frame = lru_cache(maxsize=16384)(Frame)
 _names = lru_cache(maxsize=4096)(printable)
@@ -54,7 +57,10 @@ class RunDecoder:
         self._memory_size_at, self._memory_size = _part(signal, "memory_bytes")
         self._memory_at = format_of(signal, until="memory").size
         failure = layouts["failure_record"]
-        self._stack_at, self._stack = _part(failure, "frames", "stack")
+        self._stack_at, self._stack = _part(failure, "burst", "frames", "stack")
+        self._burst = format_of(layouts["burst"])
+        self._of_burst: dict[int, SyscallError] = {}
+        """The last call that was told of each kind that may become a burst."""
         self._stopped: set[int] = set()
         self._moments: list[Event] = []
 
@@ -64,8 +70,9 @@ class RunDecoder:
         def with_stack(data: bytes, at: int) -> Event | None:
             event = failure(data, at)
             if isinstance(event, SyscallError):
-                number, *addresses = self._stack.unpack_from(data, at + self._stack_at)
-                return msgspec.structs.replace(event, stack=tuple(map(_frame, addresses[:number])))
+                burst, number, *addresses = self._stack.unpack_from(data, at + self._stack_at)
+                event = msgspec.structs.replace(event, stack=tuple(map(_frame, addresses[:number])))
+                self._of_burst[burst] = event
             return event
 
         return {
@@ -73,6 +80,7 @@ class RunDecoder:
             self._constants["KIND_LIBRARY"]: self._decode_library,
             self._constants["KIND_DL_CALL"]: self._decode_dl_call,
             self._constants["KIND_SIGNAL"]: self._decode_signal,
+            self._constants["KIND_BURST"]: self._decode_burst,
         }
 
     def with_moments(self, events: list[Event]) -> list[Event]:
@@ -89,6 +97,20 @@ class RunDecoder:
         """Processes whose library records say that they were stopped."""
         stopped, self._stopped = self._stopped, set()
         return stopped
+
+    def _decode_burst(self, data: bytes, at: int) -> Event:
+        """All calls of one kind that were only counted, as one, which is like the one that was told last."""
+        ts_ns, pid, tid, ns_pid, _, _, identity, _, folded, ip, number, error, abi, *_ = self._burst.unpack_from(
+            data, at
+        )
+        told = self._of_burst.get(identity)
+        if told is not None:
+            return msgspec.structs.replace(told, ts_ns=ts_ns, tid=tid, repeat=folded)
+        abi_name, name = named_call(abi, number)
+        return SyscallError(
+            ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=_inner(ns_pid, pid), abi=abi_name, syscall=name, errno=error, ip=ip,
+            repeat=folded,
+        )  # fmt: skip
 
     def _decode_library(self, data: bytes, at: int) -> Event:
         ts_ns, pid, tid, ns_pid, _, _, length, flags = self._text(data, at)
@@ -184,3 +206,9 @@ def _access(error_code: int) -> str:
     if error_code & _FETCH:
         return "execute"
     return "write" if error_code & _WRITE else "read"
+
+
+def named_call(abi: int, number: int) -> tuple[str, str]:
+    """ABI and name of a system call; as the numbers of records.h have them."""
+    text = ABIS[abi]
+    return text, syscalls.names().get((text, number)) or f"syscall_{number}"

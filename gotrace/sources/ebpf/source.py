@@ -23,6 +23,7 @@ from gotrace.events.model import Event, Lost
 from gotrace.host.kernel import bcc_location, bcc_remedy, locked_down, may_load, try_ring_buffer
 from gotrace.sources.base import Batch, Lack, Target
 from gotrace.sources.ebpf import btf, cache, launch, unit
+from gotrace.sources.ebpf.bursts import Bursts
 from gotrace.sources.ebpf.counters import Counters
 from gotrace.sources.ebpf.messages import Attach, Ready, Refused, Stop, Stopped, receive, send
 from gotrace.sources.ebpf.records import RecordDecoder
@@ -34,7 +35,8 @@ _STOP_SECONDS: Final = 5.0
 _COLD_START_SECONDS: Final = 60.0
 
 OBSERVES: Final = frozenset(
-    {Facet.EXECS, Facet.FAILED_EXECS, Facet.FAILED_PATHS, Facet.ALL_FAILURES, Facet.STDERR_TEXT, Facet.FROM_START}
+    {Facet.EXECS, Facet.FAILED_EXECS, Facet.FAILED_PATHS, Facet.ALL_FAILURES, Facet.RESOURCES, Facet.STDERR_TEXT}
+    | {Facet.FROM_START}
 )
 
 
@@ -109,7 +111,9 @@ class EbpfCapture:
         self._sudo = sudo
         self._given = given
         self.observes = OBSERVES | ({facet for facet, _ in _OF_RUN.values() if facet} if target.running else set())
+        self.observes -= {Facet.FROM_START} if target.pid else set()
         self.degraded: tuple[str, ...] = ()
+        self.followed: tuple[int, ...] = ()
         self.notes: tuple[str, ...] = ()
         """After `stop`: what the user should know besides; that programs were stopped for a moment, for instance."""
         self.decoder_info: Mapping[str, Any] = {}
@@ -117,6 +121,9 @@ class EbpfCapture:
         self._connection: socket.socket | None = None
         self._rings: dict[str, Ring] = {}
         self._counters: Counters | None = None
+        self._bursts: Bursts | None = None
+        self._last_records = b""
+        """What was only counted, once the capture has stopped."""
         self._decoder: RecordDecoder | None = None
         self._collector_died_ns = 0
         self._prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up before any fork
@@ -136,6 +143,8 @@ class EbpfCapture:
             ring.close()
         if self._counters is not None:
             self._counters.close()
+        if self._bursts is not None:
+            self._bursts.close()
 
     def attach(self) -> None:
         """Wait until the programs are attached; see the protocol."""
@@ -146,7 +155,7 @@ class EbpfCapture:
         try:
             target = self._target
             program = str(Path(target.program).absolute()) if target.program else ""
-            send(connection, Attach(target.cookie, target.running, program, target.stops))
+            send(connection, Attach(target.cookie, target.running, program, target.stops, target.pid))
             answer, descriptors = receive(connection)
         except OSError as error:
             raise CaptureError(f"the collector does not answer: {error}", "try again; run `gotrace doctor`") from error
@@ -159,6 +168,8 @@ class EbpfCapture:
         sizes = dict(answer.maps)
         self._rings = {name: Ring(maps[name], sizes[name]) for name in ("live", "bulk")}
         self._counters = Counters(maps["counters"], answer.constants)
+        if "bursts" in maps:
+            self._bursts = Bursts(maps["bursts"], sizes["bursts"], answer.layouts["burst"])
         for descriptor in descriptors:
             os.close(descriptor)
         self.decoder_info = {
@@ -168,6 +179,7 @@ class EbpfCapture:
             "mount_namespace": mount_namespace(),
         }
         self._decoder = RecordDecoder(self.decoder_info, _of_process)
+        self.followed = tuple(answer.followed)
         for name, why in answer.missing.items():
             facet, what = _OF_RUN[name]
             self.observes -= {facet} if facet else set()
@@ -182,6 +194,9 @@ class EbpfCapture:
         for name, ring in self._rings.items():
             if data := ring.drain():
                 yield Batch(name == "live", data)
+        if self._last_records:
+            yield Batch(False, self._last_records)
+            self._last_records = b""
 
     def decode(self, batch: Batch) -> list[Event]:
         """Events of one batch."""
@@ -226,6 +241,7 @@ class EbpfCapture:
         except OSError:
             self._collector_died_ns = self._collector_died_ns or time.monotonic_ns()
         now = time.monotonic_ns()
+        self._last_records = self._bursts.records() if self._bursts is not None else b""
         lost = self._counters.lost(now)
         if isinstance(stopped, Stopped):
             self.notes = tuple(stopped.notes)

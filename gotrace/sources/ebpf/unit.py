@@ -17,8 +17,8 @@ from gotrace.sources.ebpf.btf import VMLINUX, Btf
 # One module, because each costs 0.25 s of clang; each program in it is loaded and attached on its own.
 FILES: Final = ("records.h", "processes.c", "stderr_writes.c", "syscall_errors.c")
 RUN_FILES: Final = (
-    "records.h", "running.h", "processes.c", "mappings.c", "signals.c", "dynamic.c", "stderr_writes.c",
-    "syscall_errors.c",
+    "records.h", "running.h", "attached.c", "processes.c", "mappings.c", "signals.c", "dynamic.c",
+    "stderr_writes.c", "bursts.c", "syscall_errors.c",
 )  # fmt: skip
 """The unit of a capture that follows a program's run: builds neither compile nor load what only that needs."""
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
-from gotrace.errors import CaptureError
+from gotrace.errors import CaptureError, UsageError
 from gotrace.events.facets import Facet
 from gotrace.events.model import Event, Lost
 from gotrace.sources.base import Batch, Lack, Target
@@ -37,7 +37,15 @@ class NetlinkSource:
         return [] if lack is None else [lack]
 
     def open(self, target: Target, *, sudo: bool = False) -> NetlinkCapture:
-        """A capture of `target`; it listens from when it is entered."""
+        """A capture of `target`; it listens from when it is entered.
+
+        Raises:
+            UsageError: it should attach to a process that runs, whose announcements say nothing that is of use.
+        """
+        if target.pid:
+            raise UsageError(
+                "the process connector cannot attach to a process that runs", "use --backend ebpf or --backend ptrace"
+            )
         return NetlinkCapture(target)
 
 
@@ -49,6 +57,7 @@ class NetlinkCapture:
     def __init__(self, target: Target) -> None:
         self.observes = OBSERVES
         self.degraded: tuple[str, ...] = _DEGRADED
+        self.followed: tuple[int, ...] = ()
         self.notes: tuple[str, ...] = ()
         self.decoder_info: Mapping[str, Any] = decoder_info(_NAME)
         self._target = target

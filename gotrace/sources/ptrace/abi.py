@@ -6,6 +6,7 @@ import struct
 from typing import Final
 
 PTRACE_SEIZE: Final = 0x4206
+PTRACE_INTERRUPT: Final = 0x4207
 PTRACE_LISTEN: Final = 0x4208
 PTRACE_GETSIGMASK: Final = 0x420A
 PTRACE_SETSIGMASK: Final = 0x420B
@@ -28,7 +29,9 @@ STOP_SIGNALS: Final = frozenset({19, 20, 21, 22})
 SYSCALL_INFO: Final = struct.Struct("<BBHIQQqB")
 """struct ptrace_syscall_info as far as an exit fills it: op, -, -, arch, ip, sp, rval, is_error."""
 SYSCALL_INFO_BYTES: Final = 88
-SYSCALL_INFO_EXIT: Final = 2
+SYSCALL_INFO_ENTRY, SYSCALL_INFO_EXIT = 1, 2
+SYSCALL_ARCHITECTURE: Final = {0xC000003E: 0, 0x40000003: 1}
+"""`arch` there (AUDIT_ARCH_X86_64, AUDIT_ARCH_I386), and the position of that ABI in `gotrace.sources.ptrace.calls`."""
 
 SIGNAL_CODE: Final = struct.Struct("<8xi")
 """siginfo_t as far as si_code: si_signo and si_errno stand before it."""
@@ -54,7 +57,8 @@ FIRST_RESTART, LAST_RESTART = 512, 530
 REGISTERS: Final = struct.Struct("<27Q")
 """struct user_regs_struct, in the order of <sys/user.h>."""
 R10, R9, R8, RDX, RSI, RDI, RIP, CS, RSP = 7, 8, 9, 12, 13, 14, 16, 17, 19
-RBP, RBX, RAX, RCX = 4, 5, 10, 11
+RBP, RBX, RAX, RCX, ORIG_RAX = 4, 5, 10, 11, 15
+"""ORIG_RAX is the number of the call that the thread is in, or came from."""
 PLACES: Final = {
     "rip": RIP, "rsp": RSP, "rbp": RBP, "rbx": RBX, "r12": 3, "r13": 2, "r14": 1, "r15": 0, "rax": RAX, "rcx": RCX,
     "rdx": RDX, "rsi": RSI, "rdi": RDI, "r8": R8, "r9": R9, "r10": R10, "r11": 6,

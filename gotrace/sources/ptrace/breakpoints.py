@@ -21,6 +21,7 @@ from gotrace.sources.ptrace.processes import Process
 INT3: Final = b"\xcc"
 SLOT_BYTES: Final = 16
 _SPARE_BYTES: Final = 8
+_SLOT_AND_SPARE: Final = SLOT_BYTES + _SPARE_BYTES
 
 Note = Callable[[int, int], None]
 """Told the address and the byte that was there, right before a breakpoint is planted."""
@@ -62,8 +63,11 @@ class Space:
         if not code or code[:1] == INT3 or not self.slot:
             return False
         site = Site(address, purpose, self._masked(code, address), pushed)
-        if self._note is not None:
-            self._note(address, site.original)
+        try:
+            if self._note is not None:
+                self._note(address, site.original)
+        except OSError:  # whoever would take it out after us is gone
+            return False
         if not memory.write(address, INT3):
             return False
         self.sites[address] = site
@@ -86,6 +90,20 @@ class Space:
         if memory.read(address, 1) == INT3:
             memory.write(address, bytes([self._were[address]]))
         return True
+
+    def cleanse(self, memory: Memory) -> None:
+        """Take out of a process all that ever stood there, and leave the slot as it was."""
+        for address, original in self._were.items():
+            if memory.read(address, 1) == INT3:
+                memory.write(address, bytes([original]))
+        if self.slot:
+            memory.write(self.slot, bytes(SLOT_BYTES))
+
+    def note_by(self, note: Note) -> None:
+        """Have another one told of breakpoints, also of those that stand already."""
+        self._note = note
+        for address, original in self._were.items():
+            note(address, original)
 
     def read(self, memory: Memory, address: int, size: int) -> bytes:
         """Its memory as it would be without us."""
@@ -149,8 +167,17 @@ class Space:
 
 def slot_of(mappings: Mappings, memory: Memory) -> int:
     """A place for `Space.slot`: behind the image of the vDSO, where the last page of it is empty. 0 where it is not."""
+    place = _place_of_slot(mappings)
+    return place if place and memory.read(place, _SLOT_AND_SPARE) == bytes(_SLOT_AND_SPARE) else 0
+
+
+def empty_slot(mappings: Mappings, memory: Memory) -> None:
+    """Have it as it was before anybody used it."""
+    place = _place_of_slot(mappings)
+    if place and memory.read(place, _SLOT_AND_SPARE) != bytes(_SLOT_AND_SPARE):
+        memory.write(place, bytes(_SLOT_AND_SPARE))
+
+
+def _place_of_slot(mappings: Mappings) -> int:
     vdso = next((one for one in mappings.all if one.path == VDSO), None)
-    if vdso is None:
-        return 0
-    start = vdso.end - SLOT_BYTES - _SPARE_BYTES
-    return start if memory.read(start, vdso.end - start) == bytes(vdso.end - start) else 0
+    return vdso.end - _SLOT_AND_SPARE if vdso is not None else 0

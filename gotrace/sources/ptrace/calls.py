@@ -7,10 +7,16 @@ what is written to stderr, and ptrace(2) itself, which fails because we are the 
 
 `clone` and `clone3` stop, unseen by anybody else, where CLONE_UNTRACED might be asked for (Breakpad does): the tracer
 takes it away. The child would have our filter, but no tracer, and each observed call of it would return ENOSYS.
+
+Where a program's run is followed, calls without a path stop as well that ask for what a program lives on (threads,
+memory, sockets, polls, rights): they are few, and their failure is what ends it. So do calls of numbers that have no
+name yet, and those by which a program gets a seccomp filter of its own: what that refuses never comes to our filter,
+for an errno outranks a stop (seccomp(2)), so that from then on all calls have to stop.
 """
 
 from __future__ import annotations
 
+import errno
 from enum import IntEnum
 from functools import cache
 from typing import Final, NamedTuple
@@ -39,6 +45,8 @@ class Kind(IntEnum):
     """Its first argument are the flags."""
     CLONE3 = 4
     """Its first argument points to a struct clone_args, which begins with the flags (clone(2))."""
+    FILTER = 5
+    """As FAILURE; and it may put a filter on the program that refuses calls before ours is asked."""
 
 
 class Call(NamedTuple):
@@ -56,6 +64,25 @@ class Call(NamedTuple):
     def mark(self) -> int:
         """ABI and number in the 16 bits that a seccomp filter can tell its tracer (SECCOMP_RET_DATA)."""
         return self.abi << _NUMBER_BITS | self.number
+
+
+_OF_PROGRAMS: Final = frozenset(
+    {"accept", "accept4", "bind", "listen", "socket", "socketpair", "setsockopt"}
+    | {"dup", "dup2", "dup3", "pipe", "pipe2", "eventfd", "eventfd2", "signalfd", "signalfd4", "memfd_create"}
+    | {"epoll_create", "epoll_create1", "epoll_pwait2", "inotify_init", "inotify_init1", "timerfd_create"}
+    | {"io_uring_setup", "io_uring_enter", "io_uring_register", "io_setup", "userfaultfd", "perf_event_open", "bpf"}
+    | {"mmap", "mmap2", "mremap", "mprotect", "brk", "mlock", "mlock2", "mlockall", "mbind", "set_mempolicy"}
+    | {"fork", "vfork", "setns", "unshare", "pidfd_open", "process_vm_readv", "process_vm_writev", "kcmp"}
+    | {"setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups", "capset", "setfsuid"}
+    | {"setrlimit", "prlimit64", "setpriority", "sched_setscheduler", "sched_setattr", "sched_setaffinity"}
+    | {"clock_settime", "settimeofday", "sethostname", "setdomainname", "reboot", "syslog", "iopl", "ioperm", "keyctl"}
+    | {"add_key", "request_key", "personality", "landlock_create_ruleset", "landlock_restrict_self", "fanotify_init"}
+    | {"finit_module", "init_module", "getrandom", "membarrier", "rseq", "close_range", "copy_file_range", "pkey_alloc"}
+    | {"futex_waitv", "ioprio_set"}
+)
+"""Calls without a path that stop where a program's run is followed."""
+_FILTERS: Final = frozenset({"seccomp", "prctl"})
+PR_SET_SECCOMP: Final = 22
 
 
 @cache
@@ -94,6 +121,45 @@ def births() -> tuple[Call, ...]:
 
 
 @cache
+def of_programs() -> tuple[Call, ...]:
+    """All calls that stop beside these where a program's run is followed; each only says that it failed."""
+    known = {call.mark for call in observed()}
+    found = [
+        Call(ABIS.index(call.abi), call.number, call.name, Kind.FILTER if call.name in _FILTERS else Kind.FAILURE, ())
+        for call in syscalls.table()
+        if call.abi in ABIS and call.name in _OF_PROGRAMS | _FILTERS
+    ]
+    return tuple(call for call in found if call.mark not in known)
+
+
+@cache
 def by_mark() -> dict[int, Call]:
-    """The observed calls by their marks."""
-    return {call.mark: call for call in observed()}
+    """The calls that have a name, by their marks."""
+    return {call.mark: call for call in (*observed(), *of_programs(), *births())}
+
+
+@cache
+def numbered() -> dict[int, int]:
+    """By ABI the number from which on calls have no name."""
+    return {
+        position: 1 + max(call.number for call in syscalls.table() if call.abi == abi)
+        for position, abi in enumerate(ABIS)
+    }
+
+
+def call_of(mark: int) -> Call | None:
+    """The call of a mark: one that has no name yet is `syscall_NNN`; None for a mark of no call that stops."""
+    abi, number = divmod(mark, 1 << _NUMBER_BITS)
+    if number >= numbered().get(abi, number + 1):
+        return Call(abi, number, f"syscall_{number}", Kind.FAILURE, ())
+    return by_mark().get(mark)
+
+
+@cache
+def noise() -> dict[int, frozenset[int]]:
+    """By the mark of a call the errors that healthy programs get of it all the time."""
+    return {
+        ABIS.index(call.abi) << _NUMBER_BITS | call.number: frozenset(getattr(errno, name) for name in call.noise)
+        for call in syscalls.table()
+        if call.abi in ABIS and call.noise
+    }

@@ -8,7 +8,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from gotrace.sources.ptrace.calls import MARKS, births, observed
+from gotrace.sources.ptrace.calls import ABIS, MARKS, births, numbered, observed, of_programs
 from gotrace.sources.ptrace.channel import RECORDING
 from gotrace.sources.ptrace.requests import Requests
 from gotrace.sources.ptrace.stops import PATH_LIMIT, PythonStops, Stop
@@ -20,10 +20,14 @@ _SWITCH: Final = "GOTRACE_PTRACE_LOOP"
 """`python`: do without the compiled loop, to compare them and to find out whether it is to blame."""
 
 
-def stops_of(words: memoryview, signals: frozenset[int] = frozenset()) -> PythonStops | CompiledStops:
-    """The compiled loop if it is there and fits, else the one in Python. `signals`: those that are told."""
+def stops_of(
+    words: memoryview, signals: frozenset[int] = frozenset(), *, syscalls: bool = False, filtered: bool = False
+) -> PythonStops | CompiledStops:
+    """The compiled loop if it is there and fits, else the one in Python; the rest as `PythonStops` has it."""
     library = None if os.environ.get(_SWITCH) == "python" else _load()
-    return PythonStops(words, signals) if library is None else CompiledStops(library, words, signals)
+    if library is None:
+        return PythonStops(words, signals, syscalls=syscalls, filtered=filtered)
+    return CompiledStops(library, words, signals, syscalls=syscalls, filtered=filtered)
 
 
 def _load() -> ctypes.CDLL | None:
@@ -32,7 +36,7 @@ def _load() -> ctypes.CDLL | None:
         library = ctypes.CDLL(str(_LIBRARY))
         layout = tuple((ctypes.c_uint32 * 4).in_dll(library, "layout_of_stop"))
         fits = layout == (_STOP.size + 2 * PATH_LIMIT, _STOP.size, MARKS, PATH_LIMIT) and library.can_read()
-        fits = fits and hasattr(library, "tell_signals")
+        fits = fits and hasattr(library, "follow_all_calls")
     except (OSError, ValueError, AttributeError):
         return None
     return library if fits else None
@@ -41,11 +45,24 @@ def _load() -> ctypes.CDLL | None:
 class CompiledStops(Requests):
     """See `gotrace.sources.ptrace.stops.Stops`."""
 
-    def __init__(self, library: ctypes.CDLL, words: memoryview, signals: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self,
+        library: ctypes.CDLL,
+        words: memoryview,
+        signals: frozenset[int] = frozenset(),
+        *,
+        syscalls: bool = False,
+        filtered: bool = False,
+    ) -> None:
         super().__init__()
         library.tell_signals(sum(1 << number for number in signals))
-        for call in (*observed(), *births()):
+        for call in (*observed(), *(of_programs() if signals else ()), *births()):
             library.set_call(call.mark, int(call.kind), *(*call.paths, 0, 0)[:2])
+        for abi, number in numbered().items() if signals else ():
+            library.set_nameless(abi * MARKS // len(ABIS), number)
+        self._follow = library.follow_all_calls
+        self._follow(syscalls or filtered, syscalls)
+        self._how = ctypes.c_int.in_dll(library, "go_on")
         self._buffer = ctypes.create_string_buffer(_STOP.size + 2 * PATH_LIMIT)
         self._view = memoryview(self._buffer)
         self._recording = ctypes.c_uint64.from_buffer(words, RECORDING * words.itemsize)
@@ -54,6 +71,20 @@ class CompiledStops(Requests):
         self._next.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p)
         self._look = library.look_at
         self._look.argtypes = (ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_void_p)
+
+    def resume(self, tid: int) -> None:
+        """Let it run."""
+        self._on = self._how.value
+        super().resume(tid)
+
+    def deliver(self, tid: int, number: int) -> None:
+        """Let it run with that signal."""
+        self._on = self._how.value
+        super().deliver(tid, number)
+
+    def follow_no_calls(self) -> None:
+        """See `PythonStops`."""
+        self._follow(0, 0)
 
     def next(self, *, wait: bool) -> Stop | None:
         """See the protocol."""

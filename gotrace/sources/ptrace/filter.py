@@ -8,7 +8,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from gotrace.sources.ptrace.calls import ABIS, CLONE_UNTRACED, Call, Kind, births, observed
+from gotrace.sources.ptrace.calls import (
+    ABIS,
+    CLONE_UNTRACED,
+    MARKS,
+    PR_SET_SECCOMP,
+    Call,
+    Kind,
+    births,
+    numbered,
+    observed,
+    of_programs,
+)
 from gotrace.sources.seccomp import (
     ALLOW,
     ARCHITECTURE,
@@ -16,10 +27,13 @@ from gotrace.sources.seccomp import (
     AUDIT_ARCHITECTURES,
     JUMP,
     JUMP_EQUAL,
+    JUMP_FROM,
     JUMP_SET,
     LOAD,
     NUMBER,
+    OR,
     RETURN,
+    RETURN_THAT,
     SPEC_ALLOW,
     TRACE,
     Installable,
@@ -33,18 +47,34 @@ _FLAGS_ARGUMENT: Final = {"newfstatat": 3, "fstatat64": 3, "statx": 2}
 """Where (from 0) the flags are that make a call an fstat(2)."""
 
 
-def program(*, stdout: bool) -> list[Instruction]:
-    """The filter; `stdout`: writes to descriptor 1 stop as well (they are only counted)."""
+def program(*, stdout: bool, running: bool = False) -> list[Instruction]:
+    """The filter; `stdout`: writes to descriptor 1 stop as well (they are only counted).
+
+    `running`: of a program's run, not of a build.
+    """
     per_abi = []
     for position, abi in enumerate(ABIS):
-        stopping = [call for call in (*observed(), *births()) if call.abi == position]
-        calls = [step for call in stopping for step in _for(call, stdout=stdout)]
-        body = [(LOAD, 0, 0, NUMBER), *calls, (RETURN, 0, 0, ALLOW)]
+        of_run = of_programs() if running else ()
+        stopping = [call for call in (*observed(), *of_run, *births()) if call.abi == position]
+        calls = [step for call in stopping for step in _for(call, stdout=stdout, running=running)]
+        nameless = _nameless(position) if running else []
+        body = [(LOAD, 0, 0, NUMBER), *calls, *nameless, (RETURN, 0, 0, ALLOW)]
         per_abi += [(JUMP_EQUAL, 1, 0, AUDIT_ARCHITECTURES[abi]), (JUMP, 0, 0, len(body)), *body]
     return [(LOAD, 0, 0, ARCHITECTURE), *per_abi, (RETURN, 0, 0, ALLOW)]
 
 
-def _for(call: Call, *, stdout: bool) -> list[Instruction]:
+def _nameless(abi: int) -> list[Instruction]:
+    """Stop at calls that have no name yet, with their number in the mark. Numbers of x32 are far above."""
+    per_abi = MARKS // len(ABIS)
+    return [
+        (JUMP_FROM, 0, 3, numbered()[abi]),
+        (JUMP_FROM, 2, 0, per_abi),
+        (OR, 0, 0, TRACE | abi * per_abi),
+        (RETURN_THAT, 0, 0, 0),
+    ]
+
+
+def _for(call: Call, *, stdout: bool, running: bool) -> list[Instruction]:
     """Stop at this call; if it is another one, go on behind these instructions with the number still loaded."""
     stop = (RETURN, 0, 0, TRACE | call.mark)
     if call.kind is Kind.WRITE:
@@ -58,7 +88,10 @@ def _for(call: Call, *, stdout: bool) -> list[Instruction]:
             stop,
             allow,
         ]
-    elif call.kind is Kind.CLONE:
+    elif call.kind is Kind.FILTER and call.name == "prctl":
+        asked = (JUMP_EQUAL, 0, 1, PR_SET_SECCOMP)
+        then = [(LOAD, 0, 0, _argument(0)), asked, stop, (RETURN, 0, 0, ALLOW)]
+    elif call.kind is Kind.CLONE and not running:
         asked = (JUMP_SET, 0, 1, CLONE_UNTRACED)
         then = [(LOAD, 0, 0, _argument(0)), asked, stop, (RETURN, 0, 0, ALLOW)]
     elif call.name in _FLAGS_ARGUMENT:
@@ -76,5 +109,5 @@ def _argument(position: int) -> int:
 class Filter(Installable):
     """The filter. Its flag: or kernels before 5.16 would slow the tracee down by guarding it against speculation."""
 
-    def __init__(self, *, stdout: bool) -> None:
-        super().__init__(program(stdout=stdout), flags=SPEC_ALLOW)
+    def __init__(self, *, stdout: bool, running: bool = False) -> None:
+        super().__init__(program(stdout=stdout, running=running), flags=SPEC_ALLOW)

@@ -15,18 +15,21 @@ import ctypes
 import os
 import signal
 import struct
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from socket import AF_UNIX, SOCK_SEQPACKET, socket, socketpair
 from typing import Final
 
 from gotrace.sources.background import in_background
-from gotrace.sources.ptrace.breakpoints import INT3
+from gotrace.sources.ptrace.breakpoints import INT3, empty_slot
+from gotrace.sources.ptrace.mappings import mappings_of
 from gotrace.sources.ptrace.memory import Memory
 
 NAME: Final = "ptrace-guardian"
-_NOTE: Final = struct.Struct("<QB")
-"""Address of a breakpoint, and the byte that it stands on."""
+_NOTE: Final = struct.Struct("<IQB")
+"""Process and address of a breakpoint, and the byte that it stands on."""
 _READY: Final = b"r"
 _PR_SET_NAME: Final = 15
 _START_SECONDS: Final = 10.0
@@ -37,11 +40,12 @@ class Guardian:
     """The tracer's side. Its `note` is for `gotrace.sources.ptrace.breakpoints.Space`."""
 
     def __init__(self, pid: int) -> None:
-        """Start one for a process.
+        """Start one for a process, and for those that descend from it.
 
         Raises:
             OSError: it did not start, or may not write to the process's memory.
         """
+        self._pid = pid
         self._ours, theirs = socketpair(AF_UNIX, SOCK_SEQPACKET)
         in_background(partial(_guard, theirs, pid), theirs)
         theirs.close()
@@ -57,7 +61,15 @@ class Guardian:
         Raises:
             OSError: the guardian is gone; then nothing must be planted.
         """
-        self._ours.send(_NOTE.pack(address, original))
+        self.note_in(self._pid, address, original)
+
+    def note_in(self, pid: int, address: int, original: int) -> None:
+        """The same of another process of the family.
+
+        Raises:
+            OSError: the guardian is gone.
+        """
+        self._ours.send(_NOTE.pack(pid, address, original))
 
     def close(self) -> None:
         """Have it look after what is left, and end."""
@@ -70,15 +82,67 @@ def _guard(connection: socket, pid: int) -> None:
         signal.signal(number, signal.SIG_IGN)
     with suppress(OSError):
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, ctypes.c_char_p(NAME.encode()), 0, 0, 0)
-    originals: dict[int, int] = {}
     # Opened now: whoever may trace may write, but later nobody says that we still may.
-    descriptor = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
-    with Memory.of_descriptor(descriptor) as memory, connection:
+    family = {pid: _Guarded(pid)}
+    if not family[pid].writable:
+        return
+    with connection:
         connection.send(_READY)
         with suppress(OSError):
             while note := connection.recv(_NOTE.size):
-                address, original = _NOTE.unpack(note)
-                originals[address] = original  # of what is mapped there now
-        for address, original in originals.items():
-            if memory.read(address, 1) == INT3:
-                memory.write(address, bytes([original]))
+                whose, address, original = _NOTE.unpack(note)
+                if whose not in family:
+                    family[whose] = _Guarded(whose)
+                family[whose].originals[address] = original  # of what is mapped there now
+    _restore_in_children(family)
+    for one in family.values():
+        one.restore()
+
+
+class _Guarded:
+    """One process, and the bytes below the breakpoints in it."""
+
+    def __init__(self, pid: int, originals: dict[int, int] | None = None) -> None:
+        try:
+            descriptor = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            descriptor = -1
+        self._pid = pid
+        self.writable = descriptor >= 0
+        self._memory = Memory.of_descriptor(descriptor)
+        self.originals = originals or {}
+
+    def restore(self) -> None:
+        """Take out what is there yet."""
+        with self._memory as memory:
+            for address, original in self.originals.items():
+                if memory.read(address, 1) == INT3:
+                    memory.write(address, bytes([original]))
+            mappings = mappings_of(self._pid) if self.originals else None
+            if mappings is not None:
+                empty_slot(mappings, memory)
+
+
+def _restore_in_children(family: dict[int, _Guarded]) -> None:
+    """A process may have forked right before the tracer died: then its child has copies that nobody told us of."""
+    for pid in list(family):
+        for child in _children_of(pid):
+            if child not in family and _same_image(child, pid):
+                family[child] = _Guarded(child, family[pid].originals)
+
+
+def _children_of(pid: int) -> Iterator[int]:
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError, ValueError):
+            yield from map(int, thread.read_text().split())
+
+
+def _same_image(child: int, parent: int) -> bool:
+    """Whether it has executed nothing since its birth: then the vDSO is at the same address, which is random."""
+    with suppress(OSError, StopIteration):
+        mine, theirs = (
+            next(line for line in Path(f"/proc/{pid}/maps").read_text().splitlines() if line.endswith("[vdso]"))
+            for pid in (child, parent)
+        )
+        return mine == theirs
+    return False

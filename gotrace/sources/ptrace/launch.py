@@ -75,11 +75,7 @@ class Presented:
 
 def serve(connection: socket, channel: Channel, *, terminal: bool, running: bool = False) -> None:
     """The tracer's whole life. `running`: a program's run is followed, not a build."""
-    for number in _DEAF_TO:
-        signal.signal(number, signal.SIG_IGN)
-    _widen(resource.RLIMIT_CPU, resource.RLIMIT_NOFILE)
-    with suppress(OSError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, ctypes.c_char_p(KEEPER.encode()), 0, 0, 0)
+    become_keeper()
     say(connection, os.getpid())
     # Imported here: python-ptrace takes 30 ms, and gotrace prepares the recording meanwhile.
     from gotrace.sources.ptrace.abi import FATAL
@@ -87,14 +83,14 @@ def serve(connection: socket, channel: Channel, *, terminal: bool, running: bool
     from gotrace.sources.ptrace.requests import seize
     from gotrace.sources.ptrace.tracer import Tracer
 
-    stops = stops_of(channel.words, FATAL if running else frozenset())
+    stops = stops_of(channel.words, FATAL if running else frozenset(), filtered=running and is_filtered())
     tracer = Tracer(
         channel,
         stops,
         control=stops if running else None,
         terminal=terminal,
-        unprivileged=_suppresses_privileges(),
-        reader_gone=partial(_hung_up, connection),
+        unprivileged=suppresses_privileges(),
+        reader_gone=partial(hung_up, connection),
     )
     with suppress(OSError):
         child = hear(connection)
@@ -106,7 +102,22 @@ def serve(connection: socket, channel: Channel, *, terminal: bool, running: bool
             tracer.follow(child)
 
 
-def _hung_up(connection: socket) -> bool:
+def is_filtered() -> bool:
+    """Whether we, and so all that gotrace starts, are under a seccomp filter: what it refuses never comes to ours."""
+    with open("/proc/self/status", encoding="ascii", errors="replace") as stream:  # noqa: PTH123
+        return "\nSeccomp:\t2\n" in stream.read()
+
+
+def become_keeper() -> None:
+    """Be deaf to what is meant for others, be called otherwise than gotrace, and have room for many tracees."""
+    for number in _DEAF_TO:
+        signal.signal(number, signal.SIG_IGN)
+    _widen(resource.RLIMIT_CPU, resource.RLIMIT_NOFILE)
+    with suppress(OSError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_NAME, ctypes.c_char_p(KEEPER.encode()), 0, 0, 0)
+
+
+def hung_up(connection: socket) -> bool:
     """Whether gotrace has closed its end, or is gone."""
     poll = select.poll()
     poll.register(connection, select.POLLHUP)
@@ -121,7 +132,7 @@ def _widen(*limits: int) -> None:
             resource.setrlimit(limit, (most, most))
 
 
-def _suppresses_privileges() -> bool:
+def suppresses_privileges() -> bool:
     """Whether programs lose their set-user-ID privilege because it is us who trace them (execve(2), ptrace(2)).
 
     Not where we may trace everybody; and where no_new_privs was set before us they would have none anyway.

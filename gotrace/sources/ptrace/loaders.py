@@ -55,6 +55,17 @@ def start_of_program(pid: int) -> Start:
     return Start(0, 0)
 
 
+def has_64_bits(pid: int) -> bool:
+    """Whether a process runs a program of 64 bits (EI_CLASS of elf(5)); its registers tell only where it stops."""
+    with suppress(OSError):
+        descriptor = os.open(f"/proc/{pid}/exe", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return os.read(descriptor, 5) == b"\x7fELF\x02"
+        finally:
+            os.close(descriptor)
+    return False
+
+
 def _whole(data: bytes) -> bytes:
     return data[: len(data) // 16 * 16]
 

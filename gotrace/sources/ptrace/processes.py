@@ -89,6 +89,10 @@ class Processes:
         """A new thread of a process."""
         self._of_thread[tid] = process
 
+    def pids(self) -> set[int]:
+        """Of all processes."""
+        return {process.pid for process in self._of_thread.values()}
+
     def remove(self, tid: int) -> Process | None:
         """A thread is gone; the process if that was its end."""
         process = self._of_thread.pop(tid, None)
@@ -114,6 +118,11 @@ def innermost_pid(pid: int) -> int:
 def parent_of(pid: int) -> int:
     """Its parent's pid, 0 where it is gone."""
     return (_ids(pid, b"PPid:") or [0])[0]
+
+
+def has_ended(pid: int) -> bool:
+    """Whether it is gone, or nothing of it is left but its exit status."""
+    return _status(pid).partition(b"\nState:\t")[2][:1] in (b"", b"Z", b"X")
 
 
 def leader_of(tid: int) -> int:

@@ -14,7 +14,7 @@ from gotrace.errors import RecordingError
 from gotrace.events.model import Event, Exec, Exit, Fork, Output, SyscallError
 from gotrace.events.text import printable
 from gotrace.sources.ptrace import bodies, mappings
-from gotrace.sources.ptrace.calls import ABIS, by_mark
+from gotrace.sources.ptrace.calls import ABIS, call_of
 
 FORMAT: Final = 1
 
@@ -139,7 +139,6 @@ class RecordDecoder:
         """
         if info["format"] != FORMAT:
             raise RecordingError(f"records of ptrace in format {info['format']!r}", "read it with a newer gotrace")
-        self._calls = by_mark()
         self._decoders: dict[int, _Decode] = {
             FORK: self._fork,
             EXEC: self._exec,
@@ -213,7 +212,7 @@ class RecordDecoder:
     def _failure(self, who: dict[str, Any], _flags: int, number: int, data: bytes, at: int) -> Event:
         mark, first, second, _, ip, *args = FAILURE_BODY.unpack_from(data, at)
         at += FAILURE_BODY.size
-        call = self._calls.get(mark)
+        call = call_of(mark)
         if call is None:
             raise ValueError(f"no call has the mark {mark}")
         paths: tuple[str, ...] = ()

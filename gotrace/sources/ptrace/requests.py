@@ -65,13 +65,15 @@ class Requests:
     """Requests to a tracee that waits."""
 
     def __init__(self) -> None:
+        self._on = binding.PTRACE_CONT
+        """How a tracee is let go on."""
         self._registers = ctypes.create_string_buffer(abi.REGISTERS.size)
         self._signal = ctypes.create_string_buffer(abi.SIGNAL_BYTES)
         self._mask = ctypes.c_uint64()
 
     def resume(self, tid: int) -> None:
         """Let it run."""
-        request(binding.PTRACE_CONT, tid)
+        request(self._on, tid)
 
     def until_return(self, tid: int) -> None:
         """Let it run until the call it is in returns."""
@@ -94,7 +96,7 @@ class Requests:
 
     def deliver(self, tid: int, number: int) -> None:
         """Let it run with that signal."""
-        request(binding.PTRACE_CONT, tid, 0, number)
+        request(self._on, tid, 0, number)
 
     def block_signals(self, tid: int) -> int | None:
         """Keep all signals from it but those of faults and traps."""

@@ -7,18 +7,22 @@ import struct
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from gotrace.elf.displaced import displaced
 from gotrace.sources.ptrace import abi, bodies, loaders, records
 from gotrace.sources.ptrace.bodies import FUNCTIONS
-from gotrace.sources.ptrace.breakpoints import Site, Space, slot_of
+from gotrace.sources.ptrace.breakpoints import Note, Site, Space, slot_of
 from gotrace.sources.ptrace.channel import BLIND, MISSED
 from gotrace.sources.ptrace.faults import fault_of
 from gotrace.sources.ptrace.mappings import Mapping, Mappings, mappings_of
 from gotrace.sources.ptrace.processes import Process
 from gotrace.sources.ptrace.stepping import Thread, step_over
 from gotrace.sources.ptrace.stops import OwnStops, Stop
+
+if TYPE_CHECKING:
+    from gotrace.sources.ptrace.guardian import Guardian
 
 _WORD: Final = struct.Struct("<Q")
 _TEXT_LIMIT: Final = 4096
@@ -46,9 +50,11 @@ class Running:
         tell: Callable[[int, bytes], None],
         count: Callable[[int], None],
         act: Callable[[Stop], None],
+        guardian: Guardian | None = None,
     ) -> None:
         """`tell` takes a record, `act` a stop that is not ours; `count` adds to a word of the channel."""
         displaced(b"\x90", 0)  # loads the disassembler while no program waits for us
+        self._guardian, self._leaving = guardian, False
         self._control = control
         self._tell, self._count, self._act = tell, count, act
         self._spaces: dict[int, Space] = {}
@@ -71,7 +77,7 @@ class Running:
             return
         values = self._control.registers(process.pid)
         of_64_bits = bool(values) and values[abi.CS] != abi.CODE_SEGMENT_32
-        space = Space(Mappings(), slot_of(mappings, process.memory) if of_64_bits else 0)
+        space = Space(Mappings(), slot_of(mappings, process.memory) if of_64_bits else 0, self._note_of(process))
         self._join(process, space)
         self._tell_new(process, process.pid, space, mappings)
         if not space.slot:
@@ -81,10 +87,44 @@ class Running:
         if start is not None and not loaders.may_have_loaders(start):
             self._plant(process, process.pid, space, start)
 
+    def attached(self, process: Process) -> None:
+        """A process is followed that runs already; the code in it is told by others. None of its threads is stopped."""
+        mappings = mappings_of(process.pid)
+        if mappings is None:
+            return
+        slot = slot_of(mappings, process.memory) if loaders.has_64_bits(process.pid) else 0
+        note = self._note_of(process)
+        space = Space(mappings, slot, note)
+        self._join(process, space)
+        if not slot or note is None:
+            self._count(BLIND)
+            return
+        start = loaders.first_code(loaders.start_of_program(process.pid), mappings)
+        code = [one for one in mappings.all if loaders.may_have_loaders(one) or one == start]
+        planted = [self._planted(process, space, one) for one in code]
+        if not all(planted):
+            self._count(BLIND)
+
+    def _note_of(self, process: Process) -> Note | None:
+        return partial(self._guardian.note_in, process.pid) if self._guardian is not None else None
+
+    def leave(self) -> None:
+        """Take out all breakpoints, also of those who are born yet; calls that have not come back are not told."""
+        self._leaving = True
+        self._pending.clear()
+        for pid, space in self._spaces.items():
+            space.sites.clear()
+            member = next((one for one in space.members if one.pid == pid), None)
+            if member is not None:
+                space.cleanse(member.memory)
+
     def born(self, parent: Process, parent_tid: int, child: Process) -> None:
         """A process is there that has not executed anything yet, a copy of its parent."""
         space = self._space_like(parent, child)
         if space is None:
+            return
+        if self._leaving:
+            space.cleanse(child.memory)
             return
         if space.is_of(child.memory):
             self._join(child, space)
@@ -93,6 +133,8 @@ class Running:
         returns = {call.caller for call in calls.values() if call.space is space}
         kept = [site for site in space.sites.values() if site.purpose != loaders.RETURN or site.address in returns]
         copy = space.forked(child.memory, kept)
+        if (note := self._note_of(child)) is not None:
+            copy.note_by(note)
         for site in copy.sites.values():
             site.users = sum(call.caller == site.address for call in calls.values())
         self._join(child, copy)
@@ -133,6 +175,12 @@ class Running:
         if space is not None:
             space.members.discard(process)
         return space
+
+    def wrote(self, process: Process, tid: int) -> None:
+        """A program said something for the first time: a loader that ends it has brought in all that it will."""
+        space = self._spaces.get(process.pid)
+        if space is not None:
+            self._look_at_mappings(process, tid, space)
 
     # --- signals -----------------------------------------------------------------------------------------------------
 
@@ -292,6 +340,10 @@ class Running:
                 self._plant(process, tid, space, mapping)
 
     def _plant(self, process: Process, tid: int, space: Space, mapping: Mapping) -> None:
+        if not self._leaving and not self._planted(process, space, mapping):
+            self._count_for_the_living(BLIND, tid)
+
+    def _planted(self, process: Process, space: Space, mapping: Mapping) -> bool:
         places = loaders.places_in(process.pid, mapping)
         planted = places is not None
         for place in places or ():
@@ -299,8 +351,7 @@ class Running:
             if mapping.base <= address < mapping.end and address not in space.sites:
                 planted &= space.plant(process.memory, address, place.purpose, place.pushed)
                 planted &= address not in space.sites or self._can_be_passed(process, space, address)
-        if not planted:
-            self._count_for_the_living(BLIND, tid)
+        return planted
 
     def _count_for_the_living(self, word: int, tid: int) -> None:
         """Where it was killed in its stop nothing can be read or planted, and nothing is missed either."""

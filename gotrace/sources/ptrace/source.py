@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import select
@@ -12,14 +13,15 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
 
-from gotrace.errors import CaptureError
+from gotrace.errors import CaptureError, NotPermittedError
 from gotrace.events.facets import Facet
 from gotrace.events.model import Event, Lost
 from gotrace.sources.background import in_background
 from gotrace.sources.base import Batch, Lack, Target
-from gotrace.sources.ptrace import launch, records, trial
+from gotrace.sources.ptrace import attached, launch, records, trial
 from gotrace.sources.ptrace.channel import BLIND, LOST, MISSED, RECORDING, ROOT_GONE, TERMINAL_WRITES, Channel
 from gotrace.sources.ptrace.filter import Filter
+from gotrace.sources.ptrace.processes import has_ended
 from gotrace.sources.ptrace.records import RecordDecoder
 
 _START_SECONDS: Final = 10.0
@@ -45,7 +47,9 @@ _UNSEEN: Final = {
 """Why calls of the loader are missing, by the word that counts them."""
 
 OBSERVES: Final = frozenset({Facet.EXECS, Facet.FAILED_EXECS, Facet.FAILED_PATHS, Facet.STDERR_TEXT, Facet.FROM_START})
-OBSERVES_OF_A_RUN: Final = OBSERVES | {Facet.LIBRARIES, Facet.DL_CALLS, Facet.SIGNALS}
+OBSERVES_OF_A_RUN: Final = OBSERVES | {Facet.LIBRARIES, Facet.DL_CALLS, Facet.SIGNALS, Facet.RESOURCES}
+OBSERVES_ATTACHED: Final = frozenset({Facet.EXECS, Facet.LIBRARIES, Facet.DL_CALLS, Facet.SIGNALS})
+"""No filter can be put into a process that runs, so its system calls are seen only where each of them stops."""
 
 
 class PtraceSource:
@@ -66,6 +70,22 @@ class PtraceSource:
         return PtraceCapture(target)
 
 
+def _observed(target: Target) -> frozenset[Facet]:
+    if not target.pid:
+        return OBSERVES_OF_A_RUN if target.running else OBSERVES
+    return OBSERVES_OF_A_RUN - {Facet.FROM_START} if target.syscalls else OBSERVES_ATTACHED
+
+
+def _not_seized(pid: int, problem: int) -> CaptureError:
+    if problem == errno.ESRCH:
+        return CaptureError(f"process {pid} ended before it could be attached to")
+    return NotPermittedError(
+        f"the kernel does not let process {pid} be traced ({os.strerror(problem)}): it belongs to somebody else,"
+        " has privileges of its own, or has a tracer already",
+        f"attach as root: sudo gotrace attach {pid}",
+    )
+
+
 def _proc_is_ours() -> bool:
     """Else /proc/PID would be another process than the one that ptrace means."""
     try:
@@ -81,7 +101,8 @@ class PtraceCapture:
 
     def __init__(self, target: Target) -> None:
         self._run = target.running
-        self.observes = OBSERVES_OF_A_RUN if target.running else OBSERVES
+        self._pid, self._syscalls = target.pid, target.syscalls
+        self.observes = _observed(target)
         self.degraded: tuple[str, ...] = ()
         self.followed: tuple[int, ...] = ()
         self.notes: tuple[str, ...] = ()
@@ -94,7 +115,8 @@ class PtraceCapture:
         self._channel = Channel()
         self._ours, self._theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._terminal = os.isatty(1) or os.isatty(2)
-        self._present = launch.Presented(self._ours, Filter(stdout=self._terminal))
+        if not self._pid:
+            self._present = launch.Presented(self._ours, Filter(stdout=self._terminal, running=self._run))
         return self
 
     def __exit__(
@@ -107,16 +129,23 @@ class PtraceCapture:
         self._channel.close()
 
     def attach(self) -> None:
-        """Start the tracer, which seizes the child as soon as that presents itself."""
+        """Start the tracer, which seizes what is to be attached to, or the child as soon as that presents itself."""
         self._ours.settimeout(_START_SECONDS)
+        serve = partial(launch.serve, self._theirs, self._channel, terminal=self._terminal, running=self._run)
+        if self._pid:
+            serve = partial(attached.serve, self._theirs, self._channel, self._pid, syscalls=self._syscalls)
         try:
-            serve = partial(launch.serve, self._theirs, self._channel, terminal=self._terminal, running=self._run)
             in_background(serve, self._theirs)
             self._theirs.close()
             self.tracer_pid = launch.hear(self._ours)
+            problem = launch.hear(self._ours) if self._pid else 0
+            if self._pid and not problem:
+                self.followed = tuple(launch.hear(self._ours) for _ in range(launch.hear(self._ours)))
         except OSError as error:
             raise CaptureError(f"the tracer did not start: {error}", "try again; run `gotrace doctor`") from error
         self._ours.settimeout(None)
+        if problem:
+            raise _not_seized(self._pid, problem)
 
     def child_hook(self) -> None:
         """Present the launched child to the tracer, and have the observed calls stop."""
@@ -150,21 +179,15 @@ class PtraceCapture:
         The kernel tells us of the command's end only after the tracer knows of it, but not after it has noted it.
         """
         words = self._channel.words
+        if self._pid:
+            return self._stop_attached()
         until = time.monotonic() + _END_SECONDS
         while not words[ROOT_GONE] and not self._tracer_gone() and time.monotonic() < until:
             time.sleep(_NAP_S)
         words[RECORDING] = 0
         self.lost_so_far()
         now = time.monotonic_ns()
-        reason = "the buffer between the tracer and gotrace was full"
-        lost = [
-            Lost(ts_ns=now, pid=0, what=what, count=words[LOST + kind], reason=reason)
-            for kind, what in _KINDS.items() if words[LOST + kind]
-        ]  # fmt: skip
-        lost += [
-            Lost(ts_ns=now, pid=0, what="dlopen", count=words[word], reason=reason, exact=word == MISSED)
-            for word, reason in _UNSEEN.items() if words[word]
-        ]  # fmt: skip
+        lost = self._lost(now)
         if not words[ROOT_GONE]:
             since = self._tracer_died_ns or now
             reason = (
@@ -174,6 +197,43 @@ class PtraceCapture:
             )
             lost.append(Lost(ts_ns=now, pid=0, what="unknown", count=1, since_ns=since, reason=reason, exact=False))
         return lost, {}
+
+    def _stop_attached(self) -> tuple[list[Lost], dict[str, int]]:
+        """Have the tracer take out its breakpoints, and end: then nothing of it is left in the processes."""
+        died = self._tracer_died_ns
+        try:
+            self._ours.settimeout(_END_SECONDS)
+            launch.say(self._ours, 0)
+            launch.hear(self._ours)
+            self._await_its_end()
+        except OSError:
+            died = died or time.monotonic_ns()
+        self._channel.words[RECORDING] = 0
+        now = time.monotonic_ns()
+        lost = self._lost(now)
+        if died:
+            reason = "the tracer was killed: from then on nothing was seen; its guardian took out the breakpoints"
+            lost.append(Lost(ts_ns=now, pid=0, what="unknown", count=1, since_ns=died, reason=reason, exact=False))
+        return lost, {}
+
+    def _await_its_end(self) -> None:
+        """Only then nobody is traced any more, and somebody else can attach."""
+        until = time.monotonic() + _END_SECONDS
+        while not has_ended(self.tracer_pid) and time.monotonic() < until:
+            time.sleep(_NAP_S)
+
+    def _lost(self, now: int) -> list[Lost]:
+        words = self._channel.words
+        reason = "the buffer between the tracer and gotrace was full"
+        lost = [
+            Lost(ts_ns=now, pid=0, what=what, count=words[LOST + kind], reason=reason)
+            for kind, what in _KINDS.items() if words[LOST + kind]
+        ]  # fmt: skip
+        lost += [
+            Lost(ts_ns=now, pid=0, what="dlopen", count=words[word], reason=reason, exact=word == MISSED)
+            for word, reason in _UNSEEN.items() if words[word]
+        ]  # fmt: skip
+        return lost
 
     def _tracer_gone(self) -> bool:
         """Its end of the socket is closed. It also ends by itself, once there are no tracees."""

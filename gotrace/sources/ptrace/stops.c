@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <linux/audit.h>
 #include <linux/ptrace.h>
 #include <sys/types.h>
 #include <sys/uio.h>
@@ -20,11 +21,12 @@
 #include <unistd.h>
 
 enum { GONE = 1, HALTED, BORN, EXECUTING, EXECUTED, REFUSED, WRITING, WROTE, FAILED, SIGNALLED };
-enum { KIND_FAILURE, KIND_EXEC, KIND_WRITE, KIND_CLONE, KIND_CLONE3 };
+enum { KIND_FAILURE, KIND_EXEC, KIND_WRITE, KIND_CLONE, KIND_CLONE3, KIND_FILTER, KIND_NONE = 255 };
 enum { NOTHING_NOW = 0, A_STOP = 1, NO_TRACEE = -1 };
 
 #define MARKS 8192
 #define ABI_I386 4096 /* bit of a mark */
+#define NUMBERS ABI_I386 /* below it */
 #define LARGEST_TID (1 << 22) /* PID_MAX_LIMIT, include/linux/threads.h */
 #define PATH_LIMIT 4096
 #define PAGE 4096
@@ -44,6 +46,7 @@ struct stop {
     char text[2 * PATH_LIMIT];
 };
 
+/* Those that were set, and those without a name; the kind of all others is KIND_NONE. */
 static struct call calls[MARKS];
 /* The call each thread is in, and 1 so that 0 is none; only pages of living threads are ever touched. */
 static uint16_t entered[LARGEST_TID];
@@ -51,10 +54,31 @@ static uint16_t entered[LARGEST_TID];
 /* Signals whose delivery is told, a bit for each number; none in a build. */
 static uint32_t told_signals;
 
+/* How a tracee is let go on: PTRACE_SYSCALL where a filter may refuse calls before ours is asked, else PTRACE_CONT. */
+int go_on = PTRACE_CONT;
+/* Tracees have no filter of ours: calls are told of when they are entered. */
+static int by_entry;
+
 const uint32_t layout_of_stop[] = {sizeof(struct stop), __builtin_offsetof(struct stop, text), MARKS, PATH_LIMIT};
 
+static void know_none(void) {
+    static int done;
+    if (!done++) memset(calls, KIND_NONE, sizeof calls);
+}
+
 void set_call(uint32_t mark, int kind, int path1, int path2) {
+    know_none();
     if (mark < MARKS) calls[mark] = (struct call){kind, path1, path2, 0};
+}
+
+/* Calls of an ABI from this number on have no name, and their failures are told. */
+void set_nameless(uint32_t abi, uint32_t number) {
+    for (; number < NUMBERS; number++) set_call(abi + number, KIND_FAILURE, 0, 0);
+}
+
+void follow_all_calls(int all, int at_entry) {
+    go_on = all ? PTRACE_SYSCALL : PTRACE_CONT;
+    by_entry = at_entry;
 }
 
 void tell_signals(uint32_t numbers) {
@@ -110,54 +134,84 @@ static void take_untraced_away(pid_t tid, uint32_t mark) {
     if (!errno && flags & CLONE_UNTRACED) ptrace(PTRACE_POKEDATA, tid, *first, flags & ~(long)CLONE_UNTRACED);
 }
 
+static int is_clone(int kind) {
+    return kind == KIND_CLONE || kind == KIND_CLONE3;
+}
+
+/* Of such a call only the failure is told. */
+static int may_fail(int kind) {
+    return kind == KIND_FAILURE || kind == KIND_FILTER || is_clone(kind);
+}
+
+/* The mark of a call; MARKS where it is none that has one. */
+static uint32_t mark_of(uint64_t number, uint32_t architecture) {
+    if (number >= NUMBERS || (architecture != AUDIT_ARCH_X86_64 && architecture != AUDIT_ARCH_I386)) return MARKS;
+    return number | (architecture == AUDIT_ARCH_I386 ? ABI_I386 : 0);
+}
+
+/* That of the call that it comes from, by its registers. */
+static uint32_t mark_of_former(pid_t tid, uint32_t architecture) {
+    struct user_regs_struct regs;
+    return ptrace(PTRACE_GETREGS, tid, 0, &regs) ? MARKS : mark_of(regs.orig_rax, architecture);
+}
+
 /* A call is about to begin. Says whether that is to be told. */
-static int enter(struct stop *stop, int recording) {
-    unsigned long mark = 0;
+static int enter(struct stop *stop, unsigned long mark, int recording) {
     pid_t tid = stop->tid;
-    int known = ptrace(PTRACE_GETEVENTMSG, tid, 0, &mark) == 0 && mark < MARKS;
-    if (known && calls[mark].kind >= KIND_CLONE) take_untraced_away(tid, mark);
-    if (!known || calls[mark].kind >= KIND_CLONE || !recording) {
+    int kind = mark < MARKS ? calls[mark].kind : KIND_NONE;
+    if (is_clone(kind)) take_untraced_away(tid, mark);
+    if (kind == KIND_NONE || (is_clone(kind) && !told_signals) || !recording) {
         entered[tid] = 0;
-        ptrace(PTRACE_CONT, tid, 0, 0);
+        ptrace(go_on, tid, 0, 0);
         return 0;
     }
+    if (kind == KIND_FILTER) go_on = PTRACE_SYSCALL;
     entered[tid] = mark + 1;
-    if (calls[mark].kind == KIND_FAILURE) {
+    if (may_fail(kind)) {
         ptrace(PTRACE_SYSCALL, tid, 0, 0);
         return 0;
     }
-    stop->what = calls[mark].kind == KIND_EXEC ? EXECUTING : WRITING;
+    stop->what = kind == KIND_EXEC ? EXECUTING : WRITING;
     stop->mark = mark;
     read_registers(stop);
     return 1;
 }
 
-/* A call has returned. Says whether that is to be told. */
-static int leave(struct stop *stop) {
+/* A stop of PTRACE_SYSCALL: on the way into a call, or out of it. Says whether that is to be told. */
+static int at_call(struct stop *stop, int recording) {
     struct ptrace_syscall_info info;
     pid_t tid = stop->tid;
+    if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, (void *)sizeof info, &info) <= 0) goto boring;
+    if (info.op == PTRACE_SYSCALL_INFO_ENTRY && by_entry) {
+        uint32_t entering = mark_of(info.entry.nr, info.arch);
+        int elsewhere = entering < MARKS && calls[entering].kind == KIND_WRITE && info.entry.args[0] != 2 /* stderr */;
+        return enter(stop, elsewhere ? MARKS : entering, recording);
+    }
+    if (info.op != PTRACE_SYSCALL_INFO_EXIT) goto boring;
     uint32_t mark = entered[tid];
     entered[tid] = 0;
-    if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, (void *)sizeof info, &info) <= 0 || info.op != PTRACE_SYSCALL_INFO_EXIT || !mark)
-        goto boring;
-    struct call call = calls[--mark];
+    int refused = !mark && info.exit.is_error && recording; /* it never came to our filter */
+    if (!mark && !refused) goto boring;
+    mark = refused ? mark_of_former(tid, info.arch) : mark - 1;
+    if (mark >= MARKS || calls[mark].kind == KIND_NONE || (refused && !may_fail(calls[mark].kind))) goto boring;
+    struct call call = calls[mark];
     int64_t result = info.exit.rval;
     if (call.kind == KIND_WRITE ? info.exit.is_error : !info.exit.is_error) goto boring;
     if (info.exit.is_error && -result >= 512 && -result <= 530) goto boring; /* interrupted, and begun anew */
     stop->mark = mark;
     stop->result = result < 0 ? -result : result;
     if (read_registers(stop)) goto boring;
-    if (call.kind != KIND_FAILURE) {
+    if (!may_fail(call.kind)) {
         stop->what = call.kind == KIND_WRITE ? WROTE : REFUSED;
         return 1;
     }
     stop->what = FAILED;
     stop->path1_bytes = call.path1 ? read_string(tid, stop->args[call.path1 - 1], stop->text) : 0;
     stop->path2_bytes = call.path2 ? read_string(tid, stop->args[call.path2 - 1], stop->text + stop->path1_bytes) : 0;
-    ptrace(PTRACE_CONT, tid, 0, 0);
+    ptrace(go_on, tid, 0, 0);
     return 1;
 boring:
-    ptrace(PTRACE_CONT, tid, 0, 0);
+    ptrace(go_on, tid, 0, 0);
     return 0;
 }
 
@@ -178,8 +232,12 @@ static int look(struct stop *stop, int status, int recording) {
         return 1;
     }
     int event = status >> 16, number = WSTOPSIG(status);
-    if (event == PTRACE_EVENT_SECCOMP) return enter(stop, recording);
-    if (number == (SIGTRAP | 0x80)) return leave(stop);
+    if (event == PTRACE_EVENT_SECCOMP) {
+        unsigned long mark = MARKS;
+        if (ptrace(PTRACE_GETEVENTMSG, tid, 0, &mark)) mark = MARKS;
+        return enter(stop, mark, recording);
+    }
+    if (number == (SIGTRAP | 0x80)) return at_call(stop, recording);
     if (event == PTRACE_EVENT_STOP) {
         stop->what = HALTED;
         stop->status = number;
@@ -194,7 +252,8 @@ static int look(struct stop *stop, int status, int recording) {
     if (event == PTRACE_EVENT_FORK || event == PTRACE_EVENT_VFORK || event == PTRACE_EVENT_CLONE) {
         tell_message(stop, BORN);
         stop->status = event;
-        ptrace(PTRACE_CONT, tid, 0, 0);
+        entered[tid] = 0;
+        ptrace(go_on, tid, 0, 0);
         return stop->message != 0;
     }
     if (!event && number < 32 && told_signals >> number & 1) {
@@ -202,7 +261,7 @@ static int look(struct stop *stop, int status, int recording) {
         stop->status = number;
         return 1;
     }
-    ptrace(PTRACE_CONT, tid, 0, event ? 0 : (long)number);
+    ptrace(go_on, tid, 0, event ? 0 : (long)number);
     return 0;
 }
 

@@ -19,12 +19,22 @@ from ptrace.binding import func as binding
 from ptrace.error import PtraceError
 
 from gotrace.sources.ptrace import abi
-from gotrace.sources.ptrace.calls import ABIS, CLONE_UNTRACED, MARKS, Kind, births, by_mark, observed
+from gotrace.sources.ptrace.calls import (
+    ABIS,
+    CLONE_UNTRACED,
+    MARKS,
+    Kind,
+    births,
+    numbered,
+    observed,
+    of_programs,
+)
 from gotrace.sources.ptrace.channel import RECORDING
 from gotrace.sources.ptrace.memory import Memory
 from gotrace.sources.ptrace.requests import WAIT_ALL, Control, Requests, request
 
 PATH_LIMIT: Final = 4096
+_STDERR: Final = 2
 _MOST_WAITING: Final = 1024
 _LOOKS_AT_ALL: Final = 8
 _EXECUTED: Final = signal.SIGTRAP | binding.PTRACE_EVENT_EXEC << 8
@@ -32,6 +42,7 @@ _EXECUTED: Final = signal.SIGTRAP | binding.PTRACE_EVENT_EXEC << 8
 _MOST_LOOKS: Final = 256
 """Who asks without `wait` has something else to do: it must come back also where stops that say nothing never end."""
 _CLONES: Final = frozenset({Kind.CLONE, Kind.CLONE3})
+_ONLY_FAILURES: Final = frozenset({Kind.FAILURE, Kind.FILTER, *_CLONES})
 _BIRTHS: Final = frozenset({binding.PTRACE_EVENT_FORK, binding.PTRACE_EVENT_VFORK, binding.PTRACE_EVENT_CLONE})
 
 
@@ -115,16 +126,40 @@ class OwnStops(Control, Protocol):
 class PythonStops(Requests):
     """In pure Python, on python-ptrace's binding; the reference for stops.c and what is used where that is missing."""
 
-    def __init__(self, words: memoryview, signals: frozenset[int] = frozenset()) -> None:
-        """`words` of the channel say whether anybody still wants to know. `signals`: those that are told."""
+    def __init__(
+        self,
+        words: memoryview,
+        signals: frozenset[int] = frozenset(),
+        *,
+        syscalls: bool = False,
+        filtered: bool = False,
+    ) -> None:
+        """`words` of the channel say whether anybody still wants to know.
+
+        `signals`: those that are told; none where a build is followed. `syscalls`: tracees have no filter of ours, and
+        all their calls stop. `filtered`: they have a filter of somebody else, and all their calls stop beside.
+        """
         super().__init__()
         self._words, self._told = words, signals
-        self._kinds = {call.mark: (call.kind, call.paths) for call in (*observed(), *births())}
+        of_run = of_programs() if signals else ()
+        self._kinds = {call.mark: (call.kind, call.paths) for call in (*observed(), *of_run, *births())}
+        self._births_fail = bool(signals)
+        self._by_entry = syscalls
+        if syscalls or filtered:
+            self.follow_all_calls()
         self._entered: dict[int, int] = {}
         self._message = ctypes.c_ulong()
         self._info = ctypes.create_string_buffer(abi.SYSCALL_INFO_BYTES)
         self._looks = 0
         self._waiting: deque[tuple[int, int]] = deque()
+
+    def follow_all_calls(self) -> None:
+        """From now on each call of whoever stops next stops as well: a filter may refuse it before ours is asked."""
+        self._on = binding.PTRACE_SYSCALL
+
+    def follow_no_calls(self) -> None:
+        """From now on whoever goes on does so without stopping at its calls."""
+        self._on, self._by_entry = binding.PTRACE_CONT, False
 
     def next(self, *, wait: bool) -> Stop | None:
         """See the protocol."""
@@ -175,9 +210,9 @@ class PythonStops(Requests):
             return Stop(What.GONE, tid, status)
         event, number = status >> 16, os.WSTOPSIG(status)
         if event == abi.PTRACE_EVENT_SECCOMP:
-            return self._enter(tid)
+            return self._enter(tid, self._event_message(tid))
         if number == abi.SYSCALL_STOP:
-            return self._leave(tid)
+            return self._at_call(tid)
         if event == abi.PTRACE_EVENT_STOP:
             return Stop(What.HALTED, tid, number)
         if event == binding.PTRACE_EVENT_EXEC:
@@ -186,24 +221,61 @@ class PythonStops(Requests):
             return Stop(What.EXECUTED, tid, message=former)
         if event in _BIRTHS:
             child = self._event_message(tid)
+            self._entered.pop(tid, None)
             self.resume(tid)
             return Stop(What.BORN, tid, event, message=child) if child else None
         if not event and number in self._told:
             return Stop(What.SIGNALLED, tid, number)
-        request(binding.PTRACE_CONT, tid, 0, 0 if event else number)
+        request(self._on, tid, 0, 0 if event else number)
         return None
 
-    def _enter(self, tid: int) -> Stop | None:
+    def _at_call(self, tid: int) -> Stop | None:
+        """A stop of PTRACE_SYSCALL: on the way into a call, or out of it."""
+        done = request(abi.PTRACE_GET_SYSCALL_INFO, tid, abi.SYSCALL_INFO_BYTES, ctypes.addressof(self._info))
+        operation, _, _, architecture, *_, result, is_error = abi.SYSCALL_INFO.unpack_from(self._info)
+        if done and operation == abi.SYSCALL_INFO_EXIT:
+            return self._leave(tid, architecture, result, bool(is_error))
+        if done and operation == abi.SYSCALL_INFO_ENTRY and self._by_entry:
+            return self._enter(tid, self._entered_mark(tid, architecture))
+        self.resume(tid)
+        return None
+
+    def _mark(self, tid: int, architecture: int) -> int:
+        """Of the call that it is in, by its registers; one that is none of ours where that is unknown."""
+        values, position = self.registers(tid), abi.SYSCALL_ARCHITECTURE.get(architecture, -1)
+        per_abi = MARKS // len(ABIS)
+        if not values or position < 0 or values[abi.ORIG_RAX] >= per_abi:
+            return MARKS
+        return position * per_abi + values[abi.ORIG_RAX]
+
+    def _entered_mark(self, tid: int, architecture: int) -> int:
+        """The same on its way in; a write to anything but stderr is none of ours, as the filter has it."""
+        mark = self._mark(tid, architecture)
+        if self._kind(mark)[0] is Kind.WRITE and self._read_registers(tid, mark)[1][0] != _STDERR:
+            return MARKS
+        return mark
+
+    def _kind(self, mark: int) -> tuple[Kind | None, tuple[int, ...]]:
+        """Of a call; of one without a name only the failure is of interest."""
+        known = self._kinds.get(mark)
+        if known is not None:
+            return known
+        position, number = divmod(mark, MARKS // len(ABIS))
+        nameless = self._births_fail and number >= numbered().get(position, number + 1)
+        return (Kind.FAILURE if nameless else None), ()
+
+    def _enter(self, tid: int, mark: int) -> Stop | None:
         """A call that is observed is about to begin."""
-        mark = self._event_message(tid)
-        kind, _ = self._kinds.get(mark, (None, ()))
+        kind, _ = self._kind(mark)
         if kind in _CLONES:
             self._take_untraced_away(tid, mark)
-        if kind is None or kind in _CLONES or not self._words[RECORDING]:
+        if kind is None or (kind in _CLONES and not self._births_fail) or not self._words[RECORDING]:
             self.resume(tid)
             return None
+        if kind is Kind.FILTER:
+            self.follow_all_calls()
         self._entered[tid] = mark
-        if kind is Kind.FAILURE:
+        if kind in _ONLY_FAILURES:
             self.until_return(tid)
             return None
         _, arguments = self._read_registers(tid, mark)
@@ -226,22 +298,24 @@ class PythonStops(Requests):
             if flags & CLONE_UNTRACED:
                 binding.ptrace_pokedata(tid, values[first], flags & ~CLONE_UNTRACED)
 
-    def _leave(self, tid: int) -> Stop | None:
-        """A call that is observed has returned."""
-        done = request(abi.PTRACE_GET_SYSCALL_INFO, tid, abi.SYSCALL_INFO_BYTES, ctypes.addressof(self._info))
-        operation, *_, result, is_error = abi.SYSCALL_INFO.unpack_from(self._info)
+    def _leave(self, tid: int, architecture: int, result: int, is_error: bool) -> Stop | None:
+        """A call has returned. One that never came to our filter was refused by another."""
         mark = self._entered.pop(tid, None)
-        if not done or operation != abi.SYSCALL_INFO_EXIT or mark is None:
+        refused = mark is None and is_error and bool(self._words[RECORDING])
+        if mark is None and refused:
+            mark = self._mark(tid, architecture)
+        if mark is None:
             self.resume(tid)
             return None
-        kind, paths = self._kinds[mark]
+        kind, paths = self._kind(mark)
         interrupted = is_error and abi.FIRST_RESTART <= -result <= abi.LAST_RESTART
         wanted = not is_error if kind is Kind.WRITE else is_error and not interrupted
+        wanted = wanted and (kind in _ONLY_FAILURES if refused else kind is not None)
         if not wanted:
             self.resume(tid)
             return None
         ip, arguments = self._read_registers(tid, mark)
-        if kind is not Kind.FAILURE:
+        if kind not in _ONLY_FAILURES:
             what = What.WROTE if kind is Kind.WRITE else What.REFUSED
             return Stop(what, tid, mark=mark, result=abs(result), ip=ip, args=arguments)
         texts = self._read_paths(tid, [arguments[position - 1] for position in paths])
@@ -259,7 +333,7 @@ class PythonStops(Requests):
         values = self.registers(tid)
         if not values:
             return 0, (0,) * 6
-        if by_mark()[mark].abi == 0:
+        if mark < MARKS // len(ABIS):
             return values[abi.RIP], tuple(values[one] for one in abi.X86_64_ARGUMENTS)
         return values[abi.RIP], tuple(values[one] & 0xFFFFFFFF for one in abi.I386_ARGUMENTS)
 

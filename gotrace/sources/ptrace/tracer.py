@@ -7,12 +7,12 @@ thread than the leader takes the leader's id over; a process can be killed in an
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Final
 
 from gotrace.sources.ptrace import abi, records
 from gotrace.sources.ptrace.abi import PTRACE_EVENT_CLONE
-from gotrace.sources.ptrace.calls import by_mark
+from gotrace.sources.ptrace.calls import by_mark, noise
 from gotrace.sources.ptrace.channel import LOST, RECORDING, ROOT_GONE, TERMINAL_WRITES, Channel
 from gotrace.sources.ptrace.memory import start_of
 from gotrace.sources.ptrace.processes import (
@@ -28,6 +28,7 @@ from gotrace.sources.ptrace.processes import (
 from gotrace.sources.ptrace.stops import OwnStops, Stop, Stops, What
 
 if TYPE_CHECKING:
+    from gotrace.sources.ptrace.guardian import Guardian
     from gotrace.sources.ptrace.running import Running
 
 _OUTPUT_LIMIT: Final = 64 << 10
@@ -51,11 +52,13 @@ class Tracer:
         unprivileged: bool,
         control: OwnStops | None = None,
         reader_gone: Callable[[], bool] = lambda: False,
+        guardian: Guardian | None = None,
     ) -> None:
         """`terminal`: writes to one are counted; `unprivileged`: privileges of programs may get lost by our tracing.
 
         `control` is for what a run is followed by beyond a build; None: it is a build.
-        `reader_gone` is asked where nobody has taken what is there: then nothing more is recorded.
+        `reader_gone` is asked where nobody has taken what is there: then nothing more is recorded. `guardian`: is told
+        of breakpoints, because the processes must live on without us.
         """
         self._reader_gone = reader_gone
         self._channel, self._words = channel, channel.words
@@ -76,7 +79,7 @@ class Tracer:
         if control is not None:
             from gotrace.sources.ptrace.running import Running  # a build does without
 
-            self._running = Running(control, tell=self._tell, count=self._count, act=self._serve)
+            self._running = Running(control, tell=self._tell, count=self._count, act=self.serve, guardian=guardian)
         self._act = {
             What.GONE: self._on_gone,
             What.HALTED: self._on_halted,
@@ -101,9 +104,38 @@ class Tracer:
             except ChildProcessError:
                 return
             if stop is not None:
-                self._serve(stop)
+                self.serve(stop)
 
-    def _serve(self, stop: Stop) -> None:
+    def join(self, family: Mapping[int, Iterable[int]]) -> None:
+        """Take up processes that run and are seized, each with its threads, the one that was asked for first."""
+        self._root = self._last_gone = next(iter(family))
+        for pid, threads in family.items():
+            process = self._processes.add(pid)
+            for tid in threads:
+                self._processes.add_thread(tid, process)
+            if self._running is not None:
+                self._running.attached(process)
+
+    def follow_until(self, bell: int) -> None:
+        """Serve them until our own child `bell` ends."""
+        while True:
+            stop = self._next_while_some_are_held() if self._held else self._stops.next(wait=True)
+            if stop is not None and stop.tid == bell:
+                return
+            if stop is not None:
+                self.serve(stop)
+
+    def processes(self) -> set[int]:
+        """All that are there, by pid."""
+        return self._processes.pids()
+
+    def take_breakpoints_out(self) -> None:
+        """Of all processes; whoever is about to meet one yet has to be served."""
+        if self._running is not None:
+            self._running.leave()
+
+    def serve(self, stop: Stop) -> None:
+        """Do what one stop asks for."""
         self._act[What(stop.what)](stop)
 
     def _next_while_some_are_held(self) -> Stop | None:
@@ -248,6 +280,8 @@ class Tracer:
             text = process.memory.pieces(buffer, count, 4 if call.abi else 8, min(written, room))
         else:
             text = process.memory.read(buffer, min(written, room))
+        if self._running is not None and not process.output_bytes:
+            self._running.wrote(process, stop.tid)
         self._stops.resume(stop.tid)
         if text:
             process.output_bytes += len(text)
@@ -255,6 +289,8 @@ class Tracer:
             self._tell(records.OUTPUT, records.output(time.monotonic_ns(), process.who(stop.tid), text, truncated=cut))
 
     def _on_failed(self, stop: Stop) -> None:
+        if stop.result in noise().get(stop.mark, ()):
+            return
         process = self._processes.of(stop.tid)
         first, second = stop.path1_bytes, stop.path2_bytes
         size = records.FAILURE_HEAD.size + first + second

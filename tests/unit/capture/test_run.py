@@ -28,6 +28,7 @@ class FakeCapture:
     def __init__(self, live: Sequence[Event] = (), bulk: Sequence[Event] = (), lost: Sequence[Lost] = ()) -> None:
         self.observes = frozenset({Facet.EXECS, Facet.FAILED_PATHS})
         self.degraded: tuple[str, ...] = ("no i386 calls here",)
+        self.followed: tuple[int, ...] = ()
         self.notes: tuple[str, ...] = ()
         self.used: list[str] = []
         self.target: Target | None = None

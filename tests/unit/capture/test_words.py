@@ -25,12 +25,17 @@ def said(*pieces: str, pid: int = 7) -> str:
         "SIGSEGV: segmentation violation\n",
         "[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x0]\n",
         "./app: error while loading shared libraries: libfoo.so: cannot open shared object file: No such file\n",
+        "dlopen: Dynamic loading not supported\n",
         "./app: /lib/x86_64-linux-gnu/libc.so.6: version `GLIBC_2.34' not found (required by ./app)\n",
         "Error relocating /lib/libssl.so.3: __sprintf_chk: symbol not found\n",
         "app: symbol lookup error: lib/libfoo.so: undefined symbol: missing_v2\n",
         "free(): double free detected in tcache 2\n",
         "st: dl-call-libc-early-init.c:37: _dl_call_libc_early_init: Assertion `sym != NULL' failed.\n",
         "2026/11/26 10:00:00 Get: tls: failed to verify certificate: x509: certificate signed by unknown authority\n",
+        "dial tcp: lookup db on 10.0.0.2: read: connection refused\n",
+        "lookup db.example.com: Temporary failure in name resolution\n",
+        "user: Current requires cgo or $USER set in environment\n",
+        "2026/11/26 10:00:00 user: unknown userid 1000\n",
     ],
 )
 def test_words_of_the_runtime_and_the_loader_are_kept(line: str) -> None:

@@ -171,6 +171,11 @@ def test_an_own_root_is_a_path() -> None:
     assert made.bind[-1] == "/opt"
 
 
+def test_texts_of_another_root_are_changed_before_it_is_entered() -> None:
+    made = plan("chroot", {"name": "/srv/root", "texts": {"/etc/nsswitch.conf": "hosts: files\n"}})
+    assert made.texts == {"/srv/root/etc/nsswitch.conf": "hosts: files\n"}
+
+
 @pytest.mark.parametrize("settings", [{"name": "--help"}, {"name": "bullseye", "include": ["--help"]}])
 def test_no_option_of_debootstrap_passes_for_a_suite(settings: dict[str, Any]) -> None:
     with pytest.raises(ScenarioError, match="'--help' is no name"):

@@ -14,11 +14,11 @@ LAZY = Library(ts_ns=3, pid=7, path="/src/liblazy.so", base=0x7F0000001000, size
 GO_SAYS = Output(ts_ns=30, pid=7, text="SIGSEGV: segmentation violation\n")
 
 
-def crashed(*events: KnownEvent, end: Exit | None = None) -> list[Crash]:
+def crashed(*events: KnownEvent, end: Exit | None = None, header: Header | None = None) -> list[Crash]:
     """The crashes of a program that did this."""
     start = Exec(ts_ns=1, pid=7, path="/src/app", argv=("./app",), env={}, cwd="/src")
     end = end or Exit(ts_ns=99, pid=7, status=2)
-    return crashes(build(Header(argv=("./app",)), [start, PROGRAM, LAZY, *events, end]))
+    return crashes(build(header or Header(argv=("./app",)), [start, PROGRAM, LAZY, *events, end]))
 
 
 def fault(ip: int = 0x401000, address: int = 0, **more: object) -> Signal:
@@ -65,6 +65,14 @@ def test_a_signal_that_go_recovered_from_is_no_crash() -> None:
 def test_a_program_that_recovered_and_exits_with_2_by_itself_has_not_crashed() -> None:
     assert crashed(fault()) == []
     assert crashed(Output(ts_ns=5, pid=7, text="SIGSEGV: before\n"), fault()) == []
+
+
+def test_where_nobody_heard_what_go_says_the_end_right_afterwards_tells() -> None:
+    deaf, hears = Header(attached=7, observes=("signals",)), Header(attached=7, observes=("signals", "stderr_text"))
+    later = Exit(ts_ns=20 + 10**10, pid=7, status=2)
+    assert [crash.meaning for crash in crashed(fault(ip=0), header=deaf)] == [Meaning.NULL_CALL]
+    assert crashed(fault(ip=0), header=deaf, end=later) == []
+    assert crashed(fault(ip=0), header=hears) == []
 
 
 def test_a_program_that_is_killed_by_it() -> None:

@@ -21,11 +21,17 @@ INFO: dict[str, Any] = raw.INFO | {
     "constants": C,
     "layouts": raw.INFO["layouts"]
     | {
-        "failure_record": {"members": [*_FAILURE[:-1], ["frames", "Q", 1], ["stack", "Q", 12], _FAILURE[-1]]},
+        "failure_record": {
+            "members": [*_FAILURE[:-1], ["burst", "Q", 1], ["frames", "Q", 1], ["stack", "Q", 12], _FAILURE[-1]],
+        },
         "library_head": {
             "members": [["base", "Q", 1], ["size", "Q", 1], ["offset", "Q", 1], ["inode", "Q", 1], ["device", "I", 1],
                         ["unused", "I", 1]],
         },
+        "burst": _layout(
+            ("id", "Q", 1), ("since_ns", "Q", 1), ("folded", "Q", 1), ("ip", "Q", 1), ("nr", "I", 1),
+            ("error", "H", 1), ("abi", "H", 1), ("seen", "I", 1), ("unused", "I", 1),
+        ),
         "dl_record": _layout(
             ("began_ns", "Q", 1), ("handle", "Q", 1), ("flags", "Q", 1), ("result", "Q", 1), ("caller", "Q", 1),
             ("name_bytes", "I", 1), ("version_bytes", "I", 1), ("text", "c", 1152),
@@ -73,11 +79,17 @@ def signal(
     return raw.framed(_head("KIND_SIGNAL", ts_ns, pid, ns_pid=ns_pid) + body)
 
 
-def failure(ts_ns: int, pid: int, number: int, error: int, path: bytes, stack: Sequence[int]) -> bytes:
+def failure(ts_ns: int, pid: int, number: int, error: int, path: bytes, stack: Sequence[int], burst: int = 0) -> bytes:
     plain = raw.failure(ts_ns, pid, number, error, path)[8:]
     text = plain.rindex(path + b"\0")
     padded = [*stack, *[0xDEAD] * (12 - len(stack))]
-    return raw.framed(plain[:text] + struct.pack("<Q12Q", len(stack), *padded) + path + b"\0")
+    return raw.framed(plain[:text] + struct.pack("<QQ12Q", burst, len(stack), *padded) + path + b"\0")
+
+
+def burst(ts_ns: int, pid: int, number: int, error: int, identity: int, folded: int) -> bytes:
+    """Calls from 0x4711 that were only counted."""
+    body = struct.pack("<4QIHHII", identity, ts_ns, folded, 0x4711, number, error, 0, 500, 0)
+    return raw.framed(_head("KIND_BURST", ts_ns, pid) + body)
 
 
 def _words(values: Sequence[int]) -> bytes:

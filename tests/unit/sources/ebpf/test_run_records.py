@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import msgspec
 import pytest
 
 from gotrace.events.model import Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal, SyscallError
@@ -176,3 +177,18 @@ def test_a_refused_exec_is_decoded_as_in_a_build() -> None:
     plain = raw.text(1, 7, "PART_FAILED_ARGV", b"as\0") + raw.failure(2, 7, 59, 2, b"/usr/bin/as")
 
     assert decode(records) == RecordDecoder(raw.INFO).decode(plain)
+
+
+def test_calls_that_were_only_counted_are_one_event_like_the_one_that_was_told() -> None:
+    decoder = RecordDecoder(raw_run.INFO)
+    [told] = decoder.decode(raw_run.failure(5, 7, 21, 2, b"/x", [0x10, 0x20], burst=99))
+    [counted] = decoder.decode(raw_run.burst(9, 7, 21, 2, 99, 1234))
+
+    assert isinstance(told, SyscallError)
+    assert counted == msgspec.structs.replace(told, ts_ns=9, repeat=1234)
+
+
+def test_calls_that_were_only_counted_have_no_path_where_the_others_were_lost() -> None:
+    [counted] = decode(raw_run.burst(9, 7, 21, 2, 99, 1234))
+
+    assert counted == SyscallError(ts_ns=9, pid=7, tid=7, syscall="access", errno=2, ip=0x4711, repeat=1234)

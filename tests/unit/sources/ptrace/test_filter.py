@@ -12,7 +12,18 @@ from itertools import product
 import pytest
 
 from gotrace.sources import syscalls
-from gotrace.sources.ptrace.calls import ABIS, CLONE_UNTRACED, Kind, births, observed
+from gotrace.sources.ptrace.calls import (
+    ABIS,
+    CLONE_UNTRACED,
+    MARKS,
+    PR_SET_SECCOMP,
+    Kind,
+    births,
+    call_of,
+    numbered,
+    observed,
+    of_programs,
+)
 from gotrace.sources.ptrace.filter import Filter, Instruction, program
 
 ALLOW, TRACE = 0x7FFF0000, 0x7FF00000
@@ -42,8 +53,14 @@ def interpreted(code: Sequence[Instruction], architecture: int, number: int, arg
                 at += if_true if accumulator == operand else if_false
             case 0x45:
                 at += if_true if accumulator & operand else if_false
+            case 0x35:
+                at += if_true if accumulator >= operand else if_false
+            case 0x44:
+                accumulator |= operand
             case 0x06:
                 return operand
+            case 0x16:
+                return accumulator
             case _:
                 pytest.fail(f"no such instruction: {operation:#x}")
 
@@ -53,8 +70,9 @@ def stdout(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-def test_it_is_a_program_that_the_kernel_takes(stdout: bool) -> None:
-    code = program(stdout=stdout)
+@pytest.mark.parametrize("running", [False, True])
+def test_it_is_a_program_that_the_kernel_takes(stdout: bool, running: bool) -> None:
+    code = program(stdout=stdout, running=running)
     assert len(code) <= MOST_INSTRUCTIONS
     assert code[-1][0] == 0x06
     for at, (operation, if_true, if_false, operand) in enumerate(code):
@@ -74,6 +92,29 @@ def test_every_number_stops_with_its_own_mark_or_passes(stdout: bool) -> None:
             arguments = (flags.get(number, 2), 0, 3, 0)
             expected = ALLOW if number in flags else marks.get(number, ALLOW)
             assert interpreted(code, ARCHITECTURES[abi], number, arguments) == expected, (abi, number)
+
+
+def test_of_a_run_more_calls_stop_and_all_that_have_no_name(stdout: bool) -> None:
+    code = program(stdout=stdout, running=True)
+    for position, abi in enumerate(ABIS):
+        stopping = (*observed(), *of_programs(), *births())
+        marks = {call.number: TRACE | call.mark for call in stopping if call.abi == position}
+        per_abi = MARKS // len(ABIS)
+        marks |= {number: TRACE | position * per_abi | number for number in range(numbered()[position], per_abi)}
+        prctl = next(call.number for call in of_programs() if call.abi == position and call.name == "prctl")
+        for number in (*range(numbered()[position] + 200), per_abi - 1, per_abi, X32_BIT | 1):
+            arguments = (PR_SET_SECCOMP if number == prctl else 2, 0, 3, 0)
+            expected = marks.get(number, ALLOW)
+            assert interpreted(code, ARCHITECTURES[abi], number, arguments) == expected, (abi, number)
+        assert interpreted(code, ARCHITECTURES[abi], prctl, (4,)) == ALLOW
+
+
+def test_a_call_without_a_name_is_called_by_its_number() -> None:
+    nameless = call_of(1023)
+    assert nameless is not None
+    assert (nameless.name, nameless.number, nameless.abi) == ("syscall_1023", 1023, 0)
+    assert call_of(MARKS) is None
+    assert call_of(0) is None  # read(2), which does not stop
 
 
 @pytest.mark.parametrize("call", [call for call in observed() if call.kind is Kind.WRITE], ids=lambda call: call.name)

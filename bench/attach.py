@@ -1,0 +1,214 @@
+"""What it costs a Go HTTP server under full load to be attached to, beside strace; and that it never notices."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from bench.builds import Say
+from bench.rounds import in_rounds
+from bench.stats import Estimate, estimate, paired_ratios
+from bench.table import markdown
+from bench.workloads import GOTRACE, Bench
+
+ALONE = "not attached"
+EBPF, PTRACE = "gotrace attach --backend ebpf", "gotrace attach --backend ptrace"
+ALL_CALLS = f"{PTRACE} --syscalls"
+STRACE, STRACE_SIGNALS = "strace -f -Z -p", "strace -f -e trace=none -p"
+BARS = {EBPF: 0.95, PTRACE: 0.78}
+SECONDS, CONNECTIONS = 4, 50
+_SERVER = """\
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+)
+
+func main() {
+	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, "hello") })
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(listener.Addr())
+	panic(http.Serve(listener, nil))
+}
+"""
+
+
+_Tracer = Callable[[int], AbstractContextManager[list[float]]]
+"""Attached to a process as long as it lasts; the list has the seconds that took, and those of its end."""
+
+
+class Load(NamedTuple):
+    """What wrk(1) says of one run."""
+
+    requests: float
+    """A second."""
+    failed: int
+    """Requests without an answer, or with a wrong one."""
+
+
+class Times(NamedTuple):
+    """Seconds of one attachment."""
+
+    attached: float
+    """From its start until everything is watched."""
+    ended: float
+    """From ^C until its end, its report written."""
+
+
+def attachments(bench: Bench, rounds: int, cycles: int, say: Say) -> str:
+    """Throughput under each tracer in each round, and many short attachments under load."""
+    for needed in ("wrk", "strace"):
+        if shutil.which(needed) is None:
+            raise SystemExit(f"bench: {needed} is missing: apt-get install {needed}")
+    program = _built(bench)
+    loads: dict[str, list[Load]] = {name: [] for name in _TRACERS}
+    times: dict[str, list[Times]] = {EBPF: [], PTRACE: []}
+    for number, name in in_rounds([*_TRACERS], rounds, [ALONE, EBPF]):
+        with _server(program) as (pid, address), _TRACERS[name](pid) as took:
+            load = _loaded(address)
+        say(f"round {number}: {name}: {load.requests:.0f} requests a second, {load.failed} failed")
+        if number >= 0:
+            loads[name].append(load)
+        if number >= 0 and name in times and took:
+            times[name].append(Times(*took))
+    unharmed = {name: _cycles(program, name, cycles, say) for name in (EBPF, PTRACE)}
+    return _table(loads, rounds) + "\n" + _limits(times, unharmed, cycles)
+
+
+def _built(bench: Bench) -> Path:
+    folder = bench.scratch / "server"
+    folder.mkdir(exist_ok=True)
+    (folder / "go.mod").write_text("module example.org/server\n\ngo 1.21\n")
+    (folder / "main.go").write_text(_SERVER)
+    subprocess.run(["go", "build", "-o", "server", "."], cwd=folder, env=bench.env, check=True)
+    return folder / "server"
+
+
+@contextmanager
+def _server(program: Path) -> Iterator[tuple[int, str]]:
+    with subprocess.Popen([program], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.pid, process.stdout.readline().strip()
+            if process.poll() is not None:
+                raise SystemExit("bench: the server did not survive")
+        finally:
+            process.kill()
+
+
+def _loaded(address: str, seconds: int = SECONDS) -> Load:
+    line = ["wrk", "-t2", f"-c{CONNECTIONS}", f"-d{seconds}s", f"http://{address}/"]
+    text = subprocess.run(line, capture_output=True, text=True, check=True).stdout
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", text)
+    failed = sum(map(int, re.findall(r"(?:connect|read|write|timeout|responses:) (\d+)", text)))
+    return Load(float(rate[1]) if rate else 0.0, failed)
+
+
+@contextmanager
+def _alone(_pid: int) -> Iterator[list[float]]:
+    yield []
+
+
+def _attached(*options: str) -> _Tracer:
+    @contextmanager
+    def attached(pid: int) -> Iterator[list[float]]:
+        took: list[float] = []
+        began = time.monotonic()
+        line = [GOTRACE, "attach", *options, str(pid)]
+        with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            said = process.stderr.readline()
+            if "attached to process" not in said:
+                raise SystemExit(f"bench: {said}{process.stderr.read()}")
+            took.append(time.monotonic() - began)
+            yield took
+            told = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            process.stderr.read()
+            process.wait()
+            took.append(time.monotonic() - told)
+
+    return attached
+
+
+def _strace(*options: str) -> _Tracer:
+    @contextmanager
+    def attached(pid: int) -> Iterator[list[float]]:
+        line = ["strace", "-f", *options, "-o", "/dev/null", "-p", str(pid)]
+        with subprocess.Popen(line, stderr=subprocess.PIPE) as process:
+            assert process.stderr is not None
+            process.stderr.readline()  # "Process 7 attached with 5 threads"
+            yield []
+            process.send_signal(signal.SIGINT)
+            process.communicate()
+
+    return attached
+
+
+_TRACERS: Final[dict[str, _Tracer]] = {
+    ALONE: _alone,
+    EBPF: _attached("--backend", "ebpf"),
+    PTRACE: _attached("--backend", "ptrace"),
+    ALL_CALLS: _attached("--backend", "ptrace", "--syscalls"),
+    STRACE: _strace("-Z"),
+    STRACE_SIGNALS: _strace("-e", "trace=none"),
+}
+
+
+def _cycles(program: Path, name: str, cycles: int, say: Say) -> Load:
+    """So many attachments, one after the other, while the server is asked all the time."""
+    with _server(program) as (pid, address):
+        line = ["wrk", "-t1", f"-c{CONNECTIONS}", "-d3600s", f"http://{address}/"]
+        with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as wrk:
+            for _ in range(cycles):
+                with _TRACERS[name](pid):
+                    time.sleep(0.1)
+            wrk.send_signal(signal.SIGINT)
+            text, _ = wrk.communicate()
+    answers = re.search(r"(\d+) requests in", text)
+    failed = sum(map(int, re.findall(r"(?:connect|read|write|timeout|responses:) (\d+)", text)))
+    say(f"{cycles} times {name}: {answers[1] if answers else 0} requests, {failed} failed")
+    return Load(float(answers[1]) if answers else 0.0, failed)
+
+
+def _table(loads: dict[str, list[Load]], rounds: int) -> str:
+    base = [load.requests for load in loads[ALONE]]
+    rows = []
+    for name, of in loads.items():
+        requests = [load.requests for load in of]
+        ratio = paired_ratios(requests, base)
+        bar = BARS.get(name)
+        met = "" if bar is None else "yes" if ratio.high >= bar else "no"
+        failed = str(sum(load.failed for load in of))
+        rows.append([name, f"{estimate(requests).median:,.0f}", f"{ratio:.3f}", str(bar or ""), met, failed])
+    head = ["attached", "requests a second", "by not attached", "bar", "met", "requests failed"]
+    title = f"### A Go HTTP server under load, attached to (wrk, {CONNECTIONS} connections, {rounds} rounds)"
+    return f"{title}\n\n{markdown(head, rows)}"
+
+
+def _limits(times: dict[str, list[Times]], unharmed: dict[str, Load], cycles: int) -> str:
+    rows = []
+    for name, of in times.items():
+        for what, values, bar in (
+            ("until attached", [one.attached for one in of], 1.0),
+            ("from ^C to its end", [one.ended for one in of], 0.3),
+        ):
+            value: Estimate = estimate(values)
+            rows.append([f"{name}, {what}", f"{value:.2f} s", f"{bar} s", "yes" if value.meets(bar) else "no"])
+    for name, load in unharmed.items():
+        met = "yes" if load.failed == 0 and load.requests > 0 else "no"
+        what = f"{name}, {cycles} times under load: failed of {load.requests:,.0f} requests"
+        rows.append([what, str(load.failed), "0", met])
+    return markdown(["what", "measured", "bar", "met"], rows)

@@ -1,0 +1,133 @@
+"""The course of `gotrace attach`: find the process, watch it, tell."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from threading import Thread
+from typing import TYPE_CHECKING
+
+from gotrace.cli import streams
+from gotrace.cli.failures import explain_failure
+from gotrace.cli.outputs import Format, Outputs, acting_as, render
+from gotrace.errors import UsageError
+
+if TYPE_CHECKING:
+    from gotrace.capture.privileges import Invoker
+    from gotrace.capture.run import Recorded
+
+_FINDINGS, _FAILED = 1, 2
+
+
+@dataclass(slots=True)
+class Attaching:
+    """One `gotrace attach` as asked for; see its --help."""
+
+    pid: int | None
+    name: str | None
+    container: str | None
+    seconds: float | None
+    backend: str
+    sudo: bool
+    interval: float | None
+    quiet: bool
+    colour: bool | None
+    probe: bool
+    stops: bool
+    syscalls: bool
+    timings: bool
+    outputs: Outputs
+
+    def run(self) -> int:
+        """Do it all; returns the exit code.
+
+        Raises:
+            GotraceError: it could not be attached; the process runs on.
+        """
+        from gotrace.capture import privileges
+        from gotrace.capture.backends import attach_by
+        from gotrace.cli.showing import watching
+
+        who = privileges.invoker()
+        with acting_as(who):
+            self.outputs.check()
+        pid = self._target()
+        with watching(pid, quiet=self.quiet, interval=self.interval, colour=self.colour) or nullcontext() as view:
+            recorded = attach_by(
+                self.backend,
+                pid,
+                sudo=self.sudo,
+                seconds=self.seconds,
+                observer=view,
+                failing=view.failing if view is not None else None,
+                probe=self.probe,
+                stops=self.stops,
+                syscalls=self.syscalls,
+                attached=partial(_prepare, view.begin if view is not None else None),
+            )
+        return self._tell(recorded, who)
+
+    def _target(self) -> int:
+        from gotrace.capture import targets
+
+        given = [one for one in (self.pid, self.name, self.container) if one is not None]
+        if len(given) != 1:
+            raise UsageError(
+                "say which process is meant: by its PID, by --name, or by --container" if not given else
+                "PID, --name and --container each say which process is meant: give one of them",
+                "gotrace attach PID",
+            )  # fmt: skip
+        if self.name is not None:
+            return targets.named(self.name)
+        if self.container is not None:
+            return targets.in_container(self.container)
+        return self.pid or 0
+
+    def _tell(self, recorded: Recorded, who: Invoker | None) -> int:
+        """Write the report to the terminal first, then the recording and the other reports."""
+        from gotrace.reports.timings import rule_timings
+        from gotrace.rules.engine import diagnose
+        from gotrace.trace.builder import build
+
+        header, events = recorded.header, recorded.events
+        trace = build(header, events)
+        diagnosis = diagnose(trace)
+        streams.to_stderr(render(Format.TERMINAL, trace, diagnosis, sys.stderr, colour=self.colour, quiet=self.quiet))
+        if self.timings:
+            streams.to_stderr(rule_timings(diagnosis))
+        with acting_as(who):
+            code = _attempt(partial(self.outputs.save, header, events))
+            for report in self.outputs.reports:
+                write = partial(report.write, trace, diagnosis, colour=self.colour, timings=self.timings)
+                code = _attempt(write) or code
+        return code or (_FINDINGS if diagnosis.findings else 0)
+
+
+def _prepare(begin: Callable[[], None] | None) -> None:
+    """While the program runs, load what the report needs: it has to follow ^C at once."""
+    if begin is not None:
+        begin()
+    Thread(target=_load, daemon=True).start()
+
+
+def _load() -> None:
+    from gotrace.capture import facts  # noqa: F401
+    from gotrace.reports import terminal  # noqa: F401
+    from gotrace.rules import registry
+
+    registry.rules()
+
+
+def _attempt(write: Callable[[], None]) -> int:
+    """0, or the exit code of a failure that was told: the other reports are written all the same."""
+    try:
+        write()
+    except streams.ReaderGoneError:
+        return 0
+    except Exception as error:
+        streams.to_stderr(explain_failure(error))
+        return _FAILED
+    return 0

@@ -1,0 +1,141 @@
+"""Who refused a system call: a seccomp filter, a missing capability, a switch of the kernel, or a kernel without it."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from gotrace.events.errno import errno_name, errno_numbers
+from gotrace.events.model import Fact, SyscallError
+from gotrace.rules import capabilities, last_calls
+from gotrace.rules.last_calls import Ending
+from gotrace.trace.model import Span, Trace
+
+_REFUSALS: Final = errno_numbers("EPERM", "EACCES", "ENOSYS")
+_SAID: Final = re.compile(
+    r"epollcreate failed|netpollinit failed|pthread_create failed: (?:Operation not permitted|Function not implemented)"
+    r"|failed to create new OS thread .*errno=(?:1|38)\)"
+)
+
+
+class By(StrEnum):
+    """Who."""
+
+    SECCOMP = "a seccomp filter"
+    KERNEL = "this kernel, which does not have it"
+    CAPABILITY = "the kernel, for want of a capability"
+    SWITCH = "the kernel, by a switch"
+    UNKNOWN = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """One call that was refused, and that a program ended by."""
+
+    ending: Ending
+    by: By
+    sure: float
+    capability: str = ""
+    tried: Fact | None = None
+    """The same call by gotrace."""
+
+    @property
+    def call(self) -> SyscallError:
+        """The first of these calls."""
+        return self.ending.call
+
+    @property
+    def error(self) -> str:
+        """The error's name."""
+        return errno_name(self.call.errno)
+
+    @property
+    def consequence(self) -> str:
+        """What came of it."""
+        crash = self.ending.crash
+        if crash is None:
+            return "it gave up"
+        if self.ending.words is not None:
+            return f"{crash.meaning}"
+        return f"it went on as if the call had worked, until {crash.meaning}"
+
+
+def refusals(trace: Trace) -> list[Refusal]:
+    """All that programs ended by."""
+    return trace.once(
+        "refusals", lambda: [_attributed(trace, one) for one in last_calls.endings(trace, _REFUSALS, _SAID)]
+    )
+
+
+def since(syscall: str) -> str:
+    """The kernel that brought a call, "5.1"; empty where unknown."""
+    return str(_data()["since"].get(syscall, ""))
+
+
+def of_glibc(syscall: str) -> Mapping[str, str]:
+    """Which glibc began to make a call by itself (`version`), and what for (`use`); empty for none."""
+    return dict(_data()["glibc"].get(syscall, {}))
+
+
+def _attributed(trace: Trace, ending: Ending) -> Refusal:
+    call, span = ending.call, ending.span
+    tried = next((fact for fact in trace.facts_of("kernel_call") if fact.subject == call.syscall), None)
+    if errno_name(call.errno) == "ENOSYS":
+        by, sure = _of_nothing(trace, span, tried)
+        return Refusal(ending, by, min(sure, ending.sure), tried=tried)
+    by, sure = _of_a_filter(trace, span, call, tried)
+    if by is By.SECCOMP:
+        return Refusal(ending, by, min(sure, ending.sure), tried=tried)
+    needed = capabilities.needed(call)
+    held = capabilities.held(last_calls.trusted(trace, span))
+    if needed and held is not None and not any(name in held for name in needed):
+        return Refusal(ending, By.CAPABILITY, ending.sure, needed[0], tried)
+    return Refusal(ending, by, min(sure, ending.sure), tried=tried)
+
+
+def _of_nothing(trace: Trace, span: Span, tried: Fact | None) -> tuple[By, float]:
+    """Who said ENOSYS."""
+    if tried is None:
+        # No call that is known by name: nobody but a filter could say so of one that the kernel has.
+        return (By.UNKNOWN, 0.0) if _filtered(trace, span) else (By.KERNEL, last_calls.LIKELY)
+    answer, listed, ours = tried.data.get("answer"), tried.data.get("listed"), bool(tried.data.get("filtered"))
+    if listed is False or (answer == "ENOSYS" and not ours):
+        return By.KERNEL, last_calls.CERTAIN
+    if listed or (answer and answer != "ENOSYS"):
+        return By.SECCOMP, last_calls.CERTAIN
+    return By.UNKNOWN, 0.0
+
+
+def _of_a_filter(trace: Trace, span: Span, call: SyscallError, tried: Fact | None) -> tuple[By, float]:
+    """Whether it was a filter that said EPERM or EACCES; or a switch."""
+    answer = str(tried.data.get("answer", "")) if tried is not None else ""
+    ours = tried is not None and bool(tried.data.get("filtered"))
+    if answer == errno_name(call.errno) and not ours and tried is not None and tried.data.get("switch"):
+        return By.SWITCH, last_calls.LIKELY
+    if answer in (errno_name(call.errno), "killed"):
+        return (By.SECCOMP, last_calls.CERTAIN) if ours else (By.UNKNOWN, 0.0)
+    if not answer:
+        return By.UNKNOWN, 0.0
+    if not capabilities.needed(call):
+        return By.SECCOMP, last_calls.CERTAIN if _filtered(trace, span) else last_calls.LIKELY
+    held = capabilities.held(last_calls.trusted(trace, span))
+    if held is not None and any(name in held for name in capabilities.needed(call)):
+        return By.SECCOMP, last_calls.LIKELY
+    return By.UNKNOWN, 0.0
+
+
+def _filtered(trace: Trace, span: Span) -> bool:
+    """A filter is known to have been on the process."""
+    fact = last_calls.confinement(trace, span)
+    return fact is not None and fact.data.get("seccomp") == "filter"
+
+
+@cache
+def _data() -> dict[str, Any]:
+    return tomllib.loads(files("gotrace.rules").joinpath("data/syscalls_since.toml").read_text(encoding="utf-8"))
