@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from gotrace.events.model import Exit
 from gotrace.events.signals import SIGNALS
 from gotrace.events.text import to_bytes
+from gotrace.events.tools import Role
 from gotrace.reports.escape import safe_line
 from gotrace.rules.finding import Source
 from gotrace.trace.model import Span
@@ -113,7 +114,7 @@ def program_of(span: Span) -> str:
 def named(span: Span) -> str:
     """The tool's name, with its role where the name does not say it: "gcc", but "my-wrapper.sh (cc)"."""
     name, role = program_of(span), span.role.value
-    return name if role in name else f"{name} ({role})"
+    return name if role in name or span.role is Role.OTHER else f"{name} ({role})"
 
 
 def _dumped(end: Exit) -> bool:

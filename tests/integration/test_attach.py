@@ -223,7 +223,7 @@ def test_nothing_is_left_where_gotrace_is_killed(tmp_path: Path, server: Server,
             attached.process.kill()
             attached.process.wait()
             wait_for(lambda: not attached.processes())
-        assert nothing_loaded_of(programs)
+        wait_for(lambda: nothing_loaded_of(programs))
         wait_for(lambda: as_it_was(server.pid))
         load.wait_for_more(50)
 

@@ -20,11 +20,11 @@ sys.stdin.read()
 """
 
 
-def read_while_it_lives(command: Sequence[str]) -> dict[str, object]:
+def read_while_it_lives(command: Sequence[str], *, filters_of_ours: int = 0) -> dict[str, object]:
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
-        confinements = Confinements()
+        confinements = Confinements(filters_of_ours=filters_of_ours)
         confinements.see([Exec(ts_ns=time.monotonic_ns(), pid=process.pid, path="/x")])
         confinements.look(time.monotonic_ns())
         process.communicate("")
@@ -42,6 +42,11 @@ def test_a_filter_and_a_limit_that_a_program_gave_itself() -> None:
     limits = data["limits"]
     assert isinstance(limits, dict)
     assert limits["nofile"] == [64, 128]
+
+
+def test_a_filter_by_which_we_watch_is_none() -> None:
+    data = read_while_it_lives([sys.executable, "-c", _FILTERED], filters_of_ours=1)
+    assert (data["seccomp"], data["filters"]) == ("off", 0)
 
 
 def test_of_a_process_that_was_never_read_what_it_inherited() -> None:

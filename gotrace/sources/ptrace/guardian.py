@@ -24,7 +24,7 @@ from typing import Final
 
 from gotrace.sources.background import in_background
 from gotrace.sources.ptrace.breakpoints import INT3, empty_slot
-from gotrace.sources.ptrace.mappings import mappings_of
+from gotrace.sources.ptrace.mappings import Mappings, mappings_of
 from gotrace.sources.ptrace.memory import Memory
 
 NAME: Final = "ptrace-guardian"
@@ -93,7 +93,7 @@ def _guard(connection: socket, pid: int) -> None:
                 whose, address, original = _NOTE.unpack(note)
                 if whose not in family:
                     family[whose] = _Guarded(whose)
-                family[whose].originals[address] = original  # of what is mapped there now
+                family[whose].note(address, original)
     _restore_in_children(family)
     for one in family.values():
         one.restore()
@@ -102,7 +102,8 @@ def _guard(connection: socket, pid: int) -> None:
 class _Guarded:
     """One process, and the bytes below the breakpoints in it."""
 
-    def __init__(self, pid: int, originals: dict[int, int] | None = None) -> None:
+    def __init__(self, pid: int, like: _Guarded | None = None) -> None:
+        """`like`: one that it is a copy of."""
         try:
             descriptor = os.open(f"/proc/{pid}/mem", os.O_RDWR | os.O_CLOEXEC)
         except OSError:
@@ -110,17 +111,27 @@ class _Guarded:
         self._pid = pid
         self.writable = descriptor >= 0
         self._memory = Memory.of_descriptor(descriptor)
-        self.originals = originals or {}
+        self._originals = like._originals if like is not None else {}
+        self._mappings = like._mappings if like is not None else Mappings()
+
+    def note(self, address: int, original: int) -> None:
+        """A breakpoint is about to be planted."""
+        if self._mappings.at(address) is None:
+            self._mappings = mappings_of(self._pid) or Mappings()
+        self._originals[address] = original
 
     def restore(self) -> None:
-        """Take out what is there yet."""
+        """Take out what is there yet, unless another library is there now: int3 may be a byte of its own."""
+        now = mappings_of(self._pid)
+        if now is None or not self._originals:
+            self._memory.close()
+            return
         with self._memory as memory:
-            for address, original in self.originals.items():
-                if memory.read(address, 1) == INT3:
+            for address, original in self._originals.items():
+                same = now.contents(address) == self._mappings.contents(address)
+                if same and memory.read(address, 1) == INT3:
                     memory.write(address, bytes([original]))
-            mappings = mappings_of(self._pid) if self.originals else None
-            if mappings is not None:
-                empty_slot(mappings, memory)
+            empty_slot(now, memory)
 
 
 def _restore_in_children(family: dict[int, _Guarded]) -> None:
@@ -128,7 +139,7 @@ def _restore_in_children(family: dict[int, _Guarded]) -> None:
     for pid in list(family):
         for child in _children_of(pid):
             if child not in family and _same_image(child, pid):
-                family[child] = _Guarded(child, family[pid].originals)
+                family[child] = _Guarded(child, family[pid])
 
 
 def _children_of(pid: int) -> Iterator[int]:

@@ -113,6 +113,8 @@ class Running:
         self._leaving = True
         self._pending.clear()
         for pid, space in self._spaces.items():
+            if (now := mappings_of(pid)) is not None:
+                space.follow(now)  # int3 may be a byte of another library's own
             space.sites.clear()
             member = next((one for one in space.members if one.pid == pid), None)
             if member is not None:

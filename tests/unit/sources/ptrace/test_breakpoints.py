@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from gotrace.sources.ptrace.breakpoints import INT3, SLOT_BYTES, Space, slot_of
+from gotrace.sources.ptrace.breakpoints import INT3, SLOT_BYTES, Space, empty_slot, slot_of
 from gotrace.sources.ptrace.mappings import VDSO, Mapping, Mappings
 from gotrace.sources.ptrace.memory import Memory
 from gotrace.sources.ptrace.processes import Process
@@ -170,3 +170,44 @@ def test_which_process_may_be_a_copy(space: Space) -> None:
     assert not space.fits(Mappings((LIBRARY._replace(base=0x2000), IMAGE._replace(base=0x9000))))
     assert not space.fits(Mappings((LIBRARY._replace(inode=8), IMAGE)))
     assert not space.fits(Mappings(()))
+
+
+def test_all_that_ever_stood_there_is_taken_out_at_the_end(space: Space, made: Made) -> None:
+    space.plant(real(made), 0x1000, 0)
+    space.plant(real(made), 0x1008, 0)
+    before = made.copy()
+    space.remove(real(made), space.sites[0x1008])
+    made.write(SLOT, b"used")
+    before.write(SLOT, b"used")
+
+    for memory in (made, before):  # the second is a child that was born meanwhile
+        space.cleanse(real(memory))
+        assert memory.read(0x1000, len(CODE)) == CODE
+        assert memory.read(SLOT, 8) == bytes(8)
+
+
+def test_a_copy_tells_its_own_guardian_what_stands_in_it(space: Space, made: Made) -> None:
+    space.plant(real(made), 0x1000, 0)
+    child = made.copy()
+    copy = owned(space.forked(real(child), space.sites.values()), child)
+    noted: list[tuple[int, int]] = []
+    copy.note_by(lambda address, original: noted.append((address, original)))
+    copy.plant(real(child), 0x1008, 0)
+
+    assert noted == [(0x1000, 0x53), (0x1008, 0x53)]
+
+
+def test_nothing_is_planted_where_the_guardian_is_gone(made: Made) -> None:
+    def gone(_address: int, _original: int) -> None:
+        raise BrokenPipeError
+
+    space = owned(Space(MAPPINGS, SLOT, gone), made)
+    assert not space.plant(real(made), 0x1000, 0)
+    assert made.read(0x1000, len(CODE)) == CODE
+
+
+def test_the_slot_is_emptied_where_its_user_was_killed(made: Made) -> None:
+    made.write(SLOT, b"left behind")
+    assert slot_of(MAPPINGS, real(made)) == 0
+    empty_slot(MAPPINGS, real(made))
+    assert slot_of(MAPPINGS, real(made)) == SLOT

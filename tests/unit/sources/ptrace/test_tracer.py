@@ -277,3 +277,30 @@ class TestTheEnd:
         tracer.Tracer(channel, Scripted(gone(ROOT)), terminal=False, unprivileged=False).follow(ROOT)
 
         assert channel.words[LOST + records.EXIT] == 1
+
+
+class TestAnAttachedFamily:
+    BELL = 4_000_009
+
+    def test_it_is_followed_until_the_bell_rings(self, channel: Channel) -> None:
+        stops = Scripted(halted(ROOT), born(THREAD, CHILD), halted(CHILD), gone(self.BELL), gone(ROOT))
+        attached = tracer.Tracer(channel, stops, terminal=False, unprivileged=False)
+        attached.join({ROOT: {ROOT, THREAD}, PARENT: {PARENT}})
+        attached.follow_until(self.BELL)
+
+        events = RecordDecoder({"format": records.FORMAT}).decode(channel.live.drain())
+        assert [(event.pid, event.tid, event.child_pid) for event in events if isinstance(event, Fork)] == [
+            (ROOT, THREAD, CHILD)
+        ]
+        assert stops.done == [("resume", ROOT), ("resume", CHILD)]
+        assert attached.processes() == {ROOT, PARENT, CHILD}
+
+    def test_the_end_of_the_one_that_was_named_is_marked(self, channel: Channel) -> None:
+        attached = tracer.Tracer(
+            channel, Scripted(gone(PARENT), gone(ROOT, 3 << 8), gone(self.BELL)), terminal=False, unprivileged=False
+        )
+        attached.join({ROOT: {ROOT}, PARENT: {PARENT}})
+        attached.follow_until(self.BELL)
+
+        assert channel.words[ROOT_GONE] == 1
+        assert attached.processes() == set()
