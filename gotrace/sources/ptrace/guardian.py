@@ -111,8 +111,8 @@ class _Guarded:
         self._pid = pid
         self.writable = descriptor >= 0
         self._memory = Memory.of_descriptor(descriptor)
-        self._originals = like._originals if like is not None else {}
-        self._mappings = like._mappings if like is not None else Mappings()
+        self._originals: dict[int, int] = like._originals if like is not None else {}
+        self._mappings: Mappings = like._mappings if like is not None else Mappings()
 
     def note(self, address: int, original: int) -> None:
         """A breakpoint is about to be planted."""
