@@ -4,13 +4,15 @@
  * fills neither a ring buffer nor a disk: some hundred a second are told, the others are counted, none is lost.
  *
  * Sees: calls of one process with one number, error, place in code, and path (its length, its first 128 bytes and its
- * last seven). Where two kinds meet in one place of the table, the second is told call by call.
+ * last seven). Where both places of a kind in the table are taken by others, it is told call by call.
  * Caveats: arguments that are no path may differ; those of the calls that were told stand for the others.
  * Overhead: a look-up and some twenty multiplications for a failing call; one that is folded is spared its stack.
  */
 #define BURST_WINDOW_NS 1000000000ULL
 #define BURST_LIMIT 500 /* in a window */
 #define BURST_WORDS 16  /* of the path */
+#define TAKEN(one, its, now) \
+    ((one)->id != (its) && ((one)->folded || (now) - (one)->since_ns < BURST_WINDOW_NS)) /* by another kind */
 #define MIXED(hash, word) ((((hash) ^ (word)) * 0x9e3779b97f4a7c15ULL) ^ ((hash) >> 29))
 
 /* The hash is made in scratch->vector, and scratch->used goes through the path: see struct text_scratch. */
@@ -40,9 +42,12 @@ static inline int folds(struct failure_record *record, struct tracked *who, u32 
     u32 place = id >> (64 - BURST_BITS);
     record->burst = id;
     struct burst *one = bursts.lookup(&place);
-    if (!one) return 0;
+    if (one && TAKEN(one, id, now)) {
+        place = (id >> (64 - 2 * BURST_BITS)) & ((1 << BURST_BITS) - 1);
+        one = bursts.lookup(&place);
+    }
+    if (!one || TAKEN(one, id, now)) return 0;
     if (one->id != id) {
-        if (one->folded || now - one->since_ns < BURST_WINDOW_NS) return 0;
         one->id = id;
         one->since_ns = now;
         one->seen = 1;

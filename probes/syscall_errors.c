@@ -84,10 +84,10 @@ static inline u32 read_path(struct failure_record *record, u32 at, u32 position)
 }
 
 static inline void on_failure(void *ctx, struct tracked *who, char *registers, s64 result) {
-    struct pt_regs regs = {};
     u32 zero = 0, status = 0, abi = ABI_X86_64, error = -result;
-    READ(regs, registers);
-    u32 nr = regs.orig_ax;
+    u64 number = 0;
+    READ(number, &((struct pt_regs *)registers)->orig_ax); /* not all of them: most failing calls are noise */
+    u32 nr = number;
     if (nr == (u32)-1) return; /* after rt_sigreturn: not a call */
     if (error >= 512 && error <= 530) { /* kernel-internal restart codes, include/linux/errno.h */
         count(COUNTER_INTERRUPTED);
@@ -107,6 +107,8 @@ static inline void on_failure(void *ctx, struct tracked *who, char *registers, s
         }
     struct failure_record *record = scratch_failure.lookup(&zero);
     if (!record) return;
+    struct pt_regs regs = {};
+    READ(regs, registers);
     FILL(record, who, KIND_FAILURE);
     record->nr = nr;
     record->error = error;
