@@ -5,7 +5,8 @@ SHELL := /bin/bash
 
 PY := .venv/bin/python
 # Tests that do not mind what else the machine does; the others count what the kernel holds, or what a process gets.
-BESIDE_EACH_OTHER := tests/unit tests/contract tests/integration/test_scenarios.py
+BESIDE_EACH_OTHER := tests/unit tests/contract $(patsubst %,tests/integration/test_%.py,scenarios rules facts languages \
+	cgo_sources configure elf_go elf_c unwinding)
 # A Go that set-up put into the environment is the last resort: the one on PATH is found first.
 export PATH := $(PATH):$(CURDIR)/.venv/bin
 
@@ -20,7 +21,7 @@ demo: setup ## a real failing cross-compile diagnosed, then its fix passing
 
 test: setup check ## everything: linters, types, unit, contract, integration and hostile tests
 	@failed=0; set -x; \
-	$(PY) -m pytest -n 2 $(BESIDE_EACH_OTHER) || failed=1; \
+	$(PY) -m pytest -n 2 --dist worksteal $(BESIDE_EACH_OTHER) || failed=1; \
 	$(PY) -m pytest tests $(BESIDE_EACH_OTHER:%=--ignore=%) || failed=1; \
 	exit $$failed
 
