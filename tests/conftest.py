@@ -19,10 +19,13 @@ os.environ["PATH"] += os.pathsep + str(Path(sys.prefix) / "bin")
 
 # Whoever starts the tests in the background (a shell without job control, nohup) may have them, and all that they
 # start, ignore what a terminal sends.
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+for number, usual in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGQUIT, signal.SIG_DFL),
+    (signal.SIGHUP, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, usual)
 
 settings.register_profile("gotrace", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("gotrace")
