@@ -27,6 +27,8 @@ for number, usual in (
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
 
+os.environ.pop("COLUMNS", None)  # reports are as wide as it says, and pytest-xdist sets it
+
 settings.register_profile("gotrace", deadline=None)  # how long an example takes says how busy the machine is
 settings.load_profile("gotrace")
 
