@@ -11,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from operator import attrgetter
 from types import FrameType
 from typing import Final
 
@@ -19,7 +18,7 @@ from gotrace.capture import present, procstat, targets
 from gotrace.capture.gaps import gaps
 from gotrace.capture.header import new_header
 from gotrace.capture.naming import Naming
-from gotrace.capture.run import Outcome, Recorded, Timings, without_collecting_garbage
+from gotrace.capture.run import Outcome, Recorded, Timings, complete, without_collecting_garbage
 from gotrace.capture.run import number as number_all
 from gotrace.capture.spool import Spool
 from gotrace.capture.watch import Observer, Watch
@@ -92,13 +91,9 @@ def attach(
     outcome = _outcome(pid, events, ended - ready)
     outliving = [one for one in watch.still_running() if one != pid] if life.ended else []
     header.degraded = (*header.degraded, *capture.notes, *gaps(header.source, events, lost, outliving))
-    events += lost
-    events.sort(key=attrgetter("ts_ns"))
-    command = {name: getattr(outcome, name) for name in ("pid", "exit", "signal", "seconds", "user")}
-    events.append(Fact(ts_ns=ended_ns, pid=pid, name="command", data=command))
     counts = {"noise": noise, "streamed": len(events) + watch.dropped}
-    events.append(Fact(ts_ns=ended_ns, pid=pid, name="counts", data=counts))
-    events += watch.confinements.facts(events, ended_ns) if watch.confinements is not None else ()
+    events += lost
+    complete(events, outcome, counts, watch, ended_ns)
     read = time.monotonic()
     if probe:
         _look_at_files(header, events, watch)

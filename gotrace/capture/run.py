@@ -140,11 +140,7 @@ def record(
     counts = {"noise": noise, "streamed": len(events) + watch.dropped}
     with without_collecting_garbage():
         events += lost
-        events.sort(key=attrgetter("ts_ns"))
-        events.append(Fact(ts_ns=ended_ns, pid=tracee.pid, name="command", data=_command(outcome)))
-        events.append(Fact(ts_ns=ended_ns, pid=tracee.pid, name="counts", data=counts))
-        events += watch.confinements.facts(events, ended_ns) if watch.confinements is not None else ()
-        number(events)
+        complete(events, outcome, counts, watch, ended_ns)
     read = time.monotonic()
     if probe:
         _ask_for_facts(header, events, outcome, launch, watch.namespaces)
@@ -250,6 +246,17 @@ def _ask_for_facts(
         return
     header.observes = (*header.observes, Facet.PROBED.value)
     events += known
+    number(events)
+
+
+def complete(
+    events: list[KnownEvent], outcome: Outcome, counts: Mapping[str, object], watch: Watch, ended_ns: int
+) -> None:
+    """Put the events into order, add what is known of the command as a whole, and number them."""
+    events.sort(key=attrgetter("ts_ns"))
+    events.append(Fact(ts_ns=ended_ns, pid=outcome.pid, name="command", data=_command(outcome)))
+    events.append(Fact(ts_ns=ended_ns, pid=outcome.pid, name="counts", data=dict(counts)))
+    events += watch.confinements.facts(events, ended_ns) if watch.confinements is not None else ()
     number(events)
 
 

@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gotrace.elf.elf_file import WRITABLE, ElfFile, decoded
+from gotrace.elf.elf_file import WRITABLE, ElfFile, decoded, reading
 
 _MAGIC = b"\xff Go buildinf:"
 _ALIGN = 16
@@ -56,11 +56,7 @@ def build_info_of(file: str | os.PathLike[str] | int) -> BuildInfo | None:
     Raises:
         OSError: the file cannot be opened or read.
     """
-    opened = ElfFile.open(file)
-    if opened is None:
-        return None
-    with opened:
-        return read_build_info(opened)
+    return reading(file, read_build_info)
 
 
 def read_build_info(file: ElfFile) -> BuildInfo | None:

@@ -12,11 +12,13 @@ from __future__ import annotations
 import os
 import stat
 import struct
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, TypeVar
 
 from gotrace.elf.header import ElfHeader, parse_header
+
+T = TypeVar("T")
 
 PT_LOAD = 1
 PT_DYNAMIC = 2
@@ -260,6 +262,19 @@ class ElfFile:
         for segment in sorted(made_for_it or holding, key=lambda one: not one.flags & EXECUTABLE):
             return place - segment.offset + segment.address
         return None
+
+
+def reading(file: str | os.PathLike[str] | int, read: Callable[[ElfFile], T]) -> T | None:
+    """What `read` makes of the file at a path or behind a descriptor, open meanwhile; None where it is no ELF file.
+
+    Raises:
+        OSError: the file cannot be opened or read.
+    """
+    opened = ElfFile.open(file)
+    if opened is None:
+        return None
+    with opened:
+        return read(opened)
 
 
 def text_in(table: bytes, at: int) -> str:

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from gotrace.elf.elf_file import PT_NOTE, SHT_NOTE, ElfFile, decoded
+from gotrace.elf.elf_file import PT_NOTE, SHT_NOTE, ElfFile, decoded, reading
 
 _GNU_BUILD_ID = 3
 _GO_BUILD_ID = 4
@@ -33,11 +33,7 @@ def identity_of(file: str | os.PathLike[str] | int) -> Identity | None:
     Raises:
         OSError: the file cannot be opened or read.
     """
-    opened = ElfFile.open(file)
-    if opened is None:
-        return None
-    with opened:
-        return read_identity(opened)
+    return reading(file, read_identity)
 
 
 def read_identity(file: ElfFile) -> Identity:

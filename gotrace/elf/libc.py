@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from gotrace.elf.dynamic_table import DynamicTable, Tag
-from gotrace.elf.elf_file import PT_INTERP, WRITABLE, ElfFile, decoded
+from gotrace.elf.elf_file import PT_INTERP, WRITABLE, ElfFile, decoded, reading
 from gotrace.elf.symbol_table import FUNC, UNDEFINED, dynamic_symbols, section_table
 from gotrace.elf.versions import defined_versions, needed_versions
 
@@ -48,11 +48,7 @@ def libc_of(file: str | os.PathLike[str] | int) -> Libc | None:
     Raises:
         OSError: the file cannot be opened or read.
     """
-    opened = ElfFile.open(file)
-    if opened is None:
-        return None
-    with opened:
-        return _itself(opened) or _dynamic(opened) or _static(opened)
+    return reading(file, lambda opened: _itself(opened) or _dynamic(opened) or _static(opened))
 
 
 def _itself(file: ElfFile) -> Libc | None:

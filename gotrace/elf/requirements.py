@@ -12,7 +12,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from gotrace.elf.dynamic_table import DynamicTable, Tag
-from gotrace.elf.elf_file import PT_GNU_STACK, PT_INTERP, PT_TLS, ElfFile, decoded
+from gotrace.elf.elf_file import PT_GNU_STACK, PT_INTERP, PT_TLS, ElfFile, decoded, reading
 from gotrace.elf.symbol_table import LOCAL, UNDEFINED, WEAK, Symbol, SymbolTable, dynamic_symbols
 from gotrace.elf.versions import VERSYM_HIDDEN, defined_versions, needed_versions
 
@@ -72,11 +72,7 @@ def requirements_of(file: str | os.PathLike[str] | int) -> Requirements | None:
     Raises:
         OSError: the file cannot be opened or read.
     """
-    opened = ElfFile.open(file)
-    if opened is None:
-        return None
-    with opened:
-        return _read(opened)
+    return reading(file, _read)
 
 
 def _read(file: ElfFile) -> Requirements:

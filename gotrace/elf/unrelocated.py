@@ -13,7 +13,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 
 from gotrace.elf.dynamic_table import DynamicTable, Tag
-from gotrace.elf.elf_file import ElfFile
+from gotrace.elf.elf_file import ElfFile, reading
 from gotrace.elf.symbol_table import dynamic_symbols
 
 _MOST_ENTRIES: Final = 1 << 20
@@ -41,12 +41,12 @@ def holding(file: str | os.PathLike[str] | int, value: int) -> Held | None:
     Raises:
         OSError: the file cannot be opened or read.
     """
-    opened = ElfFile.open(file)
-    if opened is None:
-        return None
-    with opened:
-        dynamic = DynamicTable(opened) if opened.wide else None
-        return (_slot(opened, dynamic, value) or _packed(opened, dynamic, value)) if dynamic else None
+    return reading(file, lambda opened: _holding(opened, value))
+
+
+def _holding(file: ElfFile, value: int) -> Held | None:
+    dynamic = DynamicTable(file) if file.wide else None
+    return (_slot(file, dynamic, value) or _packed(file, dynamic, value)) if dynamic else None
 
 
 def _slot(file: ElfFile, dynamic: DynamicTable, value: int) -> Held | None:

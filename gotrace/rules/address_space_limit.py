@@ -58,15 +58,9 @@ class AddressSpaceLimit(Rule):
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """One finding for each program."""
-        told: set[int] = set()
-        for ending in last_calls.endings(trace, _NO_MEMORY, _SAID):
-            call = ending.call
-            if call.syscall not in _RESERVES or id(ending.span) in told:
-                continue
+        found = (one for one in last_calls.endings(trace, _NO_MEMORY, _SAID) if _by_a_limit(trace, one))
+        for ending in last_calls.one_of_each_program(found):
             soft, _, _ = last_calls.limit(trace, ending.span, "as")
-            if soft is None and not (_only_reserves(ending) and ending.words is not None):
-                continue
-            told.add(id(ending.span))
             yield Finding(
                 code=self.code,
                 name=self.name,
@@ -74,7 +68,7 @@ class AddressSpaceLimit(Rule):
                 message=_message(ending, soft),
                 span=ending.span,
                 evidence=evidence.of(
-                    call,
+                    ending.call,
                     evidence.quoted(ending.words),
                     ending.span.exit,
                     last_calls.seen(trace, ending.span) if soft is not None else None,
@@ -83,6 +77,14 @@ class AddressSpaceLimit(Rule):
                 confidence=ending.sure if soft is not None else min(ending.sure, last_calls.POSSIBLE),
                 explains=frozenset({steps.span_key(ending.span)}),
             )
+
+
+def _by_a_limit(trace: Trace, ending: Ending) -> bool:
+    """The limit is known, or the runtime said that it could not even reserve what it uses later."""
+    if ending.call.syscall not in _RESERVES:
+        return False
+    soft, _, _ = last_calls.limit(trace, ending.span, "as")
+    return soft is not None or (_only_reserves(ending) and ending.words is not None)
 
 
 def _only_reserves(ending: Ending) -> bool:

@@ -58,11 +58,8 @@ class CallRefusedBySeccomp(Rule):
         for span in trace.spans:
             if span.exit is not None and span.exit.signal == SIGSYS:
                 yield self._ended(trace, span)
-        for refusal in refusals.refusals(trace):
-            if refusal.by is not By.SECCOMP:
-                continue
+        for refusal in refusals.refused_by(trace, By.SECCOMP):
             ending = refusal.ending
-            crash = ending.crash.signal if ending.crash is not None else None
             yield Finding(
                 code=self.code,
                 name=self.name,
@@ -70,7 +67,7 @@ class CallRefusedBySeccomp(Rule):
                 message=_message(refusal),
                 span=ending.span,
                 evidence=evidence.of(
-                    refusal.call, crash, evidence.quoted(ending.words), ending.span.exit, refusal.tried
+                    refusal.call, refusal.fault, evidence.quoted(ending.words), ending.span.exit, refusal.tried
                 ),
                 fix=_fixes(trace, refusal),
                 confidence=refusal.sure,

@@ -46,11 +46,8 @@ class CallUnknownToKernel(Rule):
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """One finding for each program and call."""
-        for refusal in refusals.refusals(trace):
-            if refusal.by is not By.KERNEL:
-                continue
+        for refusal in refusals.refused_by(trace, By.KERNEL):
             ending = refusal.ending
-            crash = ending.crash.signal if ending.crash is not None else None
             yield Finding(
                 code=self.code,
                 name=self.name,
@@ -58,7 +55,7 @@ class CallUnknownToKernel(Rule):
                 message=_message(trace, refusal),
                 span=ending.span,
                 evidence=evidence.of(
-                    refusal.call, crash, evidence.quoted(ending.words), ending.span.exit, refusal.tried
+                    refusal.call, refusal.fault, evidence.quoted(ending.words), ending.span.exit, refusal.tried
                 ),
                 fix=_fixes(refusal),
                 confidence=refusal.sure,

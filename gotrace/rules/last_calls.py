@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -61,6 +62,15 @@ def endings(trace: Trace, errors: frozenset[int], said: re.Pattern[str] | None =
                 alike = [one for one in span.errors if (one.syscall, one.errno) == (call.syscall, call.errno)]
                 found.append(Ending(span, alike[0], crash, words, sum(one.repeat for one in alike)))
     return found
+
+
+def one_of_each_program(found: Iterable[Ending]) -> Iterator[Ending]:
+    """The first one of each program."""
+    told: set[int] = set()
+    for ending in found:
+        if id(ending.span) not in told:
+            told.add(id(ending.span))
+            yield ending
 
 
 def confinement(trace: Trace, span: Span) -> Fact | None:

@@ -56,9 +56,7 @@ class MissingCapability(Rule):
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """One finding for each program and call."""
-        for refusal in refusals.refusals(trace):
-            if refusal.by not in (By.CAPABILITY, By.SWITCH):
-                continue
+        for refusal in refusals.refused_by(trace, By.CAPABILITY, By.SWITCH):
             ending = refusal.ending
             yield Finding(
                 code=self.code,
@@ -68,7 +66,7 @@ class MissingCapability(Rule):
                 span=ending.span,
                 evidence=evidence.of(
                     refusal.call,
-                    ending.crash.signal if ending.crash is not None else None,
+                    refusal.fault,
                     ending.span.exit,
                     last_calls.seen(trace, ending.span) if refusal.by is By.CAPABILITY else refusal.tried,
                 ),

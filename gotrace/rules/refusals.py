@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from gotrace.events.errno import errno_name, errno_numbers
-from gotrace.events.model import Fact, SyscallError
+from gotrace.events.model import Fact, Signal, SyscallError
 from gotrace.rules import capabilities, last_calls
 from gotrace.rules.last_calls import Ending
 from gotrace.trace.model import Span, Trace
@@ -51,6 +51,11 @@ class Refusal:
         return self.ending.call
 
     @property
+    def fault(self) -> Signal | None:
+        """The signal that it came to, if the program crashed of it."""
+        return self.ending.crash.signal if self.ending.crash is not None else None
+
+    @property
     def error(self) -> str:
         """The error's name."""
         return errno_name(self.call.errno)
@@ -71,6 +76,11 @@ def refusals(trace: Trace) -> list[Refusal]:
     return trace.once(
         "refusals", lambda: [_attributed(trace, one) for one in last_calls.endings(trace, _REFUSALS, _SAID)]
     )
+
+
+def refused_by(trace: Trace, *who: By) -> list[Refusal]:
+    """Those for which one of these stands."""
+    return [refusal for refusal in refusals(trace) if refusal.by in who]
 
 
 def since(syscall: str) -> str:

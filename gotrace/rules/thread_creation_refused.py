@@ -54,11 +54,8 @@ class ThreadCreationRefused(Rule):
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """One finding for each program."""
-        told: set[int] = set()
-        for ending in last_calls.endings(trace, _ERRORS, _SAID):
-            if ending.call.syscall not in _MAKERS or id(ending.span) in told:
-                continue
-            told.add(id(ending.span))
+        found = (one for one in last_calls.endings(trace, _ERRORS, _SAID) if one.call.syscall in _MAKERS)
+        for ending in last_calls.one_of_each_program(found):
             yield Finding(
                 code=self.code,
                 name=self.name,

@@ -50,11 +50,7 @@ class TooManyOpenFiles(Rule):
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """One finding for each program."""
-        told: set[int] = set()
-        for ending in last_calls.endings(trace, _ERRORS, _SAID):
-            if id(ending.span) in told:
-                continue
-            told.add(id(ending.span))
+        for ending in last_calls.one_of_each_program(last_calls.endings(trace, _ERRORS, _SAID)):
             yield Finding(
                 code=self.code,
                 name=self.name,
