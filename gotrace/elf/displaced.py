@@ -72,6 +72,9 @@ def first(code: bytes, address: int, needed: frozenset[str]) -> First | None:
         return First(found.size, 0)
     if found.mnemonic == "push" and found.size <= 2 and bytes(found.bytes)[0] != _OPERAND_SIZE:
         return First(found.size, 8)
+    register, _, value = found.op_str.partition(", ")
+    if found.mnemonic == "sub" and register == "rsp" and value[:1].isdigit():
+        return First(found.size, int(value, 0))  # dlopen of glibc before 2.34
     _, written = found.regs_access()
     changed = {_whole(found.reg_name(register)) for register in written}
     if found.mnemonic == "mov" and changed and not changed & (needed | {"rsp"}):

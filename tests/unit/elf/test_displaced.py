@@ -93,7 +93,11 @@ def test_any_bytes_are_an_instruction_or_none(code: bytes) -> None:
         ("488b3424", None),  # mov (%rsp),%rsi
         ("89fe", None),  # mov %edi,%esi
         ("4889ec", None),  # mov %rbp,%rsp
-        ("4883ec30", None),  # sub $0x30,%rsp
+        ("4883ec38", First(4, 0x38)),  # sub $0x38,%rsp
+        ("4883ec08", First(4, 8)),  # sub $8,%rsp
+        ("4881ec00010000", First(7, 0x100)),  # sub $0x100,%rsp
+        ("4829c4", None),  # sub %rax,%rsp
+        ("83ec08", None),  # sub $8,%esp
         ("e900010000", None),  # jmp
         ("06", None),
     ],
