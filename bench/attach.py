@@ -7,21 +7,19 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
+from bench.attaching import ALL_CALLS, ALONE, EBPF, PTRACE, STRACE, TRACERS
 from bench.builds import Say
+from bench.first_event import first_event
 from bench.rounds import in_rounds
 from bench.stats import Estimate, estimate, paired_ratios
 from bench.table import markdown
-from bench.workloads import GOTRACE, Bench
+from bench.workloads import Bench
 
-ALONE = "not attached"
-EBPF, PTRACE = "gotrace attach --backend ebpf", "gotrace attach --backend ptrace"
-ALL_CALLS = f"{PTRACE} --syscalls"
-STRACE, STRACE_SIGNALS = "strace -f -Z -p", "strace -f -e trace=none -p"
 BARS = {EBPF: 0.95, PTRACE: 0.78}
 SECONDS, CONNECTIONS = 4, 50
 _SERVER = """\
@@ -43,10 +41,6 @@ func main() {
 	panic(http.Serve(listener, nil))
 }
 """
-
-
-_Tracer = Callable[[int], AbstractContextManager[list[float]]]
-"""Attached to a process as long as it lasts; the list has the seconds that took, and those of its end."""
 
 
 class Load(NamedTuple):
@@ -73,10 +67,10 @@ def attachments(bench: Bench, rounds: int, cycles: int, say: Say) -> str:
         if shutil.which(needed) is None:
             raise SystemExit(f"bench: {needed} is missing: apt-get install {needed}")
     program = _built(bench)
-    loads: dict[str, list[Load]] = {name: [] for name in _TRACERS}
+    loads: dict[str, list[Load]] = {name: [] for name in TRACERS}
     times: dict[str, list[Times]] = {EBPF: [], PTRACE: []}
-    for number, name in in_rounds([*_TRACERS], rounds, [ALONE, EBPF]):
-        with _server(program) as (pid, address), _TRACERS[name](pid) as took:
+    for number, name in in_rounds([*TRACERS], rounds, [ALONE, EBPF]):
+        with _server(program) as (pid, address), TRACERS[name](pid) as took:
             load = _loaded(address)
         say(f"round {number}: {name}: {load.requests:.0f} requests a second, {load.failed} failed")
         if number >= 0:
@@ -84,7 +78,8 @@ def attachments(bench: Bench, rounds: int, cycles: int, say: Say) -> str:
         if number >= 0 and name in times and took:
             times[name].append(Times(*took))
     unharmed = {name: _cycles(program, name, cycles, say) for name in (EBPF, PTRACE)}
-    return _table(loads, rounds) + "\n" + _limits(times, unharmed, cycles)
+    first = {name: first_event(bench, name, rounds, say) for name in (EBPF, PTRACE)}
+    return _table(loads, rounds) + "\n" + _limits(times, first, unharmed, cycles)
 
 
 def _built(bench: Bench) -> Path:
@@ -116,64 +111,13 @@ def _loaded(address: str, seconds: int = SECONDS) -> Load:
     return Load(float(rate[1]) if rate else 0.0, failed)
 
 
-@contextmanager
-def _alone(_pid: int) -> Iterator[list[float]]:
-    yield []
-
-
-def _attached(*options: str) -> _Tracer:
-    @contextmanager
-    def attached(pid: int) -> Iterator[list[float]]:
-        took: list[float] = []
-        began = time.monotonic()
-        line = [GOTRACE, "attach", *options, str(pid)]
-        with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as process:
-            assert process.stderr is not None
-            said = process.stderr.readline()
-            if "attached to process" not in said:
-                raise SystemExit(f"bench: {said}{process.stderr.read()}")
-            took.append(time.monotonic() - began)
-            yield took
-            told = time.monotonic()
-            process.send_signal(signal.SIGINT)
-            process.stderr.read()
-            process.wait()
-            took.append(time.monotonic() - told)
-
-    return attached
-
-
-def _strace(*options: str) -> _Tracer:
-    @contextmanager
-    def attached(pid: int) -> Iterator[list[float]]:
-        line = ["strace", "-f", *options, "-o", "/dev/null", "-p", str(pid)]
-        with subprocess.Popen(line, stderr=subprocess.PIPE) as process:
-            assert process.stderr is not None
-            process.stderr.readline()  # "Process 7 attached with 5 threads"
-            yield []
-            process.send_signal(signal.SIGINT)
-            process.communicate()
-
-    return attached
-
-
-_TRACERS: Final[dict[str, _Tracer]] = {
-    ALONE: _alone,
-    EBPF: _attached("--backend", "ebpf"),
-    PTRACE: _attached("--backend", "ptrace"),
-    ALL_CALLS: _attached("--backend", "ptrace", "--syscalls"),
-    STRACE: _strace("-Z"),
-    STRACE_SIGNALS: _strace("-e", "trace=none"),
-}
-
-
 def _cycles(program: Path, name: str, cycles: int, say: Say) -> Load:
     """So many attachments, one after the other, while the server is asked all the time."""
     with _server(program) as (pid, address):
         line = ["wrk", "-t1", f"-c{CONNECTIONS}", "-d3600s", f"http://{address}/"]
         with subprocess.Popen(line, stdout=subprocess.PIPE, text=True) as wrk:
             for _ in range(cycles):
-                with _TRACERS[name](pid):
+                with TRACERS[name](pid):
                     time.sleep(0.1)
             wrk.send_signal(signal.SIGINT)
             text, _ = wrk.communicate()
@@ -194,19 +138,25 @@ def _table(loads: dict[str, list[Load]], rounds: int) -> str:
         failed = str(sum(load.failed for load in of))
         rows.append([name, f"{estimate(requests).median:,.0f}", f"{ratio:.3f}", str(bar or ""), met, failed])
     head = ["attached", "requests a second", "by not attached", "bar", "met", "requests failed"]
+    all_calls = paired_ratios(*([load.requests for load in loads[name]] for name in (ALL_CALLS, STRACE)))
+    met = "yes" if all_calls.high >= 1 else "no"
+    rows.append([f"{ALL_CALLS}, by {STRACE}", "", f"{all_calls:.3f}", "1", met, ""])
     title = f"### A Go HTTP server under load, attached to (wrk, {CONNECTIONS} connections, {rounds} rounds)"
     return f"{title}\n\n{markdown(head, rows)}"
 
 
-def _limits(times: dict[str, list[Times]], unharmed: dict[str, Load], cycles: int) -> str:
+def _limits(times: dict[str, list[Times]], first: dict[str, Estimate], unharmed: dict[str, Load], cycles: int) -> str:
     rows = []
+    for name, value in first.items():
+        met = "yes" if value.meets(1.0) else "no"
+        rows.append([f"{name}, until its first event", f"{value:.2f} s", "1.0 s", met])
     for name, of in times.items():
         for what, values, bar in (
             ("until attached", [one.attached for one in of], 1.0),
             ("from ^C to its end", [one.ended for one in of], 0.3),
         ):
-            value: Estimate = estimate(values)
-            rows.append([f"{name}, {what}", f"{value:.2f} s", f"{bar} s", "yes" if value.meets(bar) else "no"])
+            taken = estimate(values)
+            rows.append([f"{name}, {what}", f"{taken:.2f} s", f"{bar} s", "yes" if taken.meets(bar) else "no"])
     for name, load in unharmed.items():
         met = "yes" if load.failed == 0 and load.requests > 0 else "no"
         what = f"{name}, {cycles} times under load: failed of {load.requests:,.0f} requests"

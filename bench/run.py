@@ -20,9 +20,25 @@ from bench.workloads import ROOT, prepare
 
 PAGE = ROOT / "docs/performance.md"
 FULL = Plan(
-    rounds=15, relinks=20, starts=15, builds=20, ptrace=Rounds(full=7, relinks=12, calls=7), attached=9, cycles=100
+    rounds=15,
+    relinks=20,
+    starts=15,
+    builds=20,
+    ptrace=Rounds(full=7, relinks=12, calls=7),
+    attached=9,
+    cycles=100,
+    large=True,
 )
-QUICK = Plan(rounds=2, relinks=3, starts=3, builds=2, ptrace=Rounds(full=2, relinks=3, calls=2), attached=1, cycles=3)
+QUICK = Plan(
+    rounds=2,
+    relinks=3,
+    starts=3,
+    builds=2,
+    ptrace=Rounds(full=2, relinks=3, calls=2),
+    attached=1,
+    cycles=3,
+    large=False,
+)
 
 
 def plan_of(options: argparse.Namespace) -> Plan:

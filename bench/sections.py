@@ -13,6 +13,7 @@ from bench.percall import per_call
 from bench.reading import EVENTS, command_line, grown, library, rules
 from bench.startup import own_use, to_first_instruction
 from bench.stats import Estimate
+from bench.symbols import large_program, symbols
 from bench.table import markdown
 from bench.workloads import BARE, TRACED, Bench, full_build
 from gotrace.sources.ebpf import cache
@@ -31,6 +32,8 @@ class Plan(NamedTuple):
     """Rounds of a server under load."""
     cycles: int
     """Attachments to one server that it has to survive."""
+    large: bool
+    """Whether functions are looked up in a program of 100 MB, which takes minutes to build, or in a small one."""
 
 
 def _met(met: bool) -> str:
@@ -155,6 +158,25 @@ def attached(bench: Bench, plan: Plan, say: Say) -> str:
     return attachments(bench, plan.attached, plan.cycles, say)
 
 
+def lookups(bench: Bench, plan: Plan, say: Say) -> str:
+    """Names of functions in a large Go program."""
+    program = large_program(bench, **({} if plan.large else {"packages": 3, "methods": 100}))
+    size = program.stat().st_size / 10**6
+    say(f"a Go program of {size:.0f} MB")
+    cost = symbols(program, plan.starts)
+    rows = [
+        ["opened, and its first function found", f"{cost.opened:.3f} s", "0.3 s", _bar(cost.opened, 0.3)],
+        ["a look-up, address not seen before", _us(cost.new), "", ""],
+        ["a look-up, warm", _us(cost.known), "20 µs", _bar(cost.known, 20e-6)],
+    ]
+    head = ["what", "measured", "bar", "met"]
+    return f"### Functions of a Go program of {size:.0f} MB ({plan.starts} rounds)\n\n" + markdown(head, rows)
+
+
+def _us(value: Estimate) -> str:
+    return f"{value.median * 1e6:.1f} [{value.low * 1e6:.1f}, {value.high * 1e6:.1f}] µs"
+
+
 SECTIONS: dict[str, Callable[[Bench, Plan, Say], str]] = {
     "builds": whole_builds,
     "relinks": relinks,
@@ -164,4 +186,5 @@ SECTIONS: dict[str, Callable[[Bench, Plan, Say], str]] = {
     "calls": calls,
     "ptrace": by_ptrace,
     "attach": attached,
+    "symbols": lookups,
 }

@@ -1,0 +1,60 @@
+"""How soon after its start an attached gotrace has its first event, of a program in which something happens always."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from typing import Final
+
+from bench.attaching import EBPF, PTRACE
+from bench.builds import Say
+from bench.stats import Estimate, estimate
+from bench.workloads import GOTRACE, Bench
+from gotrace.events.model import Dlopen, SyscallError
+from gotrace.events.recording import read_recording
+
+_PROGRAM: Final = """\
+#include <dlfcn.h>
+#include <stdio.h>
+#include <unistd.h>
+
+int main(void)
+{
+	for (;;) {
+		access("/nowhere/at/all", F_OK);
+		dlopen("/nowhere/at/all.so", RTLD_NOW);
+		usleep(1000);
+	}
+}
+"""
+_OPTIONS: Final = {EBPF: ("--backend", "ebpf"), PTRACE: ("--backend", "ptrace")}
+
+
+def first_event(bench: Bench, tracer: str, rounds: int, say: Say) -> Estimate:
+    """Seconds from gotrace's start to the first event that it saw happen."""
+    program = bench.scratch / "busy"
+    if not program.exists():
+        subprocess.run(["gcc", "-x", "c", "-o", program, "-"], input=_PROGRAM, text=True, check=True)
+    values = []
+    with subprocess.Popen([program]) as process:
+        try:
+            for _ in range(rounds):
+                values.append(_once(bench, tracer, process.pid))
+                say(f"{tracer}, until its first event: {values[-1]:.2f} s")
+        finally:
+            process.kill()
+    return estimate(values)
+
+
+def _once(bench: Bench, tracer: str, pid: int) -> float:
+    began = time.monotonic_ns()
+    line = [GOTRACE, "attach", *_OPTIONS[tracer], "-o", str(bench.recording), str(pid)]
+    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as gotrace:
+        assert gotrace.stderr is not None
+        gotrace.stderr.readline()  # "attached to process 4711"
+        time.sleep(0.3)
+        gotrace.send_signal(signal.SIGINT)
+        gotrace.communicate()
+    events = read_recording(bench.recording).events
+    return (min(one.ts_ns for one in events if isinstance(one, SyscallError | Dlopen)) - began) / 10**9
