@@ -136,6 +136,12 @@ def _lacks(trace: Trace, stranger: _Stranger, has: str) -> str:
 def _fixes(known: Files, stranger: _Stranger) -> list[Fix]:
     wants, has = libcs.of_file(stranger.file), libcs.of_process(known)
     name = name_of(stranger.file.subject)
+    mode = rebuild.setting(stranger.file, "-buildmode")
+    if mode and has == "glibc":
+        command = rebuild.again(
+            stranger.file, "CGO_ENABLED=1", f"CC={libcs.compiler(has)}", flags=(f"-buildmode={mode}",)
+        )
+        return [Fix(f"Build {name} for {has}, as the program is.", command)]
     found = [
         Fix(
             f"Take a {name} that was built for {has}: the package of the distribution that the program runs on, or a "

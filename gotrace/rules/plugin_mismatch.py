@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from gotrace.events.facets import Facet
 from gotrace.events.model import Dlopen, Dlsym, Fact
-from gotrace.rules import evidence, rebuild, steps
+from gotrace.rules import evidence, libcs, rebuild, steps
 from gotrace.rules.base import Rule
 from gotrace.rules.evidence import Words
 from gotrace.rules.finding import Finding, Fix, Severity
@@ -37,8 +37,8 @@ class PluginMismatch(Rule):
     Go's package plugin opened a file by dlopen(3), which went well, looked up no symbol of it, and the program failed.
     The build information in both files tells what differs: the release of Go, -trimpath, -race, -tags, the level of
     the processor; where it tells of no difference, a package that both have differs, which the program's own words
-    name. A file that is no plugin is told from one by the same information. A program without cgo has no plugins at
-    all, which only its words tell: then the confidence is 0.8.
+    name. A file that is no plugin is told from one by the same information, a static program by its headers. A program
+    without cgo has no plugins at all, which only its words tell: then the confidence is 0.8.
 
     Why it happens
     --------------
@@ -46,12 +46,13 @@ class PluginMismatch(Rule):
     same source with the same flags. Package plugin compares a hash of each package ("plugin was built with a different
     version of package"), which the program gets as an error. A plugin of another Go release, or a shared library that
     is no plugin, registers nothing with the runtime, which ends the program: "fatal error: runtime: no plugin module
-    data"; recover() is no help there.
+    data"; recover() is no help there. In a static program no plugin finds the runtime: it is joined to it by the
+    dynamic linker, and a static program offers that nothing.
 
     How to fix it
     -------------
     Build the plugin with the program's own toolchain and flags, from the same go.mod, best in the same step:
-    `go build -buildmode=plugin`. `go version -m FILE` shows how each was built.
+    `go build -buildmode=plugin`. `go version -m FILE` shows how each was built. Link the program dynamically.
 
     References
     ----------
@@ -87,10 +88,10 @@ class PluginMismatch(Rule):
             code=self.code,
             name=self.name,
             severity=self.severity,
-            message=_message(span, path, known.program, plugin, words),
+            message=_message(span, path, known, plugin, words),
             span=span,
             evidence=evidence.of(opened, evidence.quoted(words), span.exit),
-            fix=_fixes(known.program, plugin, path),
+            fix=_fixes(known, plugin, path),
             explains=frozenset({steps.span_key(span)}),
         )
 
@@ -139,13 +140,15 @@ def _is_plugin(file: Fact | None) -> bool:
     return rebuild.setting(file, "-buildmode") == _PLUGIN
 
 
-def _message(span: Span, path: str, program: Fact | None, plugin: Fact | None, words: Words | None) -> str:
+def _message(span: Span, path: str, known: Files, plugin: Fact | None, words: Words | None) -> str:
     beginning = f"{name_of(span.exec.path)} opens {path} as a plugin"
     if plugin is not None and not _is_plugin(plugin):
         mode = rebuild.setting(plugin, "-buildmode")
         what = f"Go built it with -buildmode={mode}" if mode else "it is a shared library of another language"
         return f"{beginning}, and that is none: {what}."
-    told = _differences(program, plugin)
+    told = _differences(known.program, plugin)
+    if libcs.is_static(known):
+        return f"{beginning}, and is static itself: no plugin finds the Go runtime of a static program."
     if told:
         return f"{beginning}, which was built in another way: {listed(told)}."
     package = words.found["package"] if words is not None else None
@@ -190,7 +193,11 @@ def _settings(file: Fact | None) -> list[str]:
     return list(settings) if isinstance(settings, dict) else []
 
 
-def _fixes(program: Fact | None, plugin: Fact | None, path: str) -> list[Fix]:
+def _fixes(known: Files, plugin: Fact | None, path: str) -> list[Fix]:
+    program = known.program
+    if program is not None and _is_plugin(plugin) and libcs.is_static(known):
+        text = "Link the program dynamically, without -static in the linker's flags."
+        return [Fix(text, rebuild.again(program, "CGO_ENABLED=1"))]
     same = _flags(program)
     version = str(rebuild.go_of(program).get("version", "")).partition(" ")[0]
     settings = ["CGO_ENABLED=1"]
