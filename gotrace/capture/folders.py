@@ -8,16 +8,12 @@ import stat
 from pathlib import Path
 from typing import IO
 
+from gotrace.host.folders import own_folders
+
 
 def spool_folders() -> list[Path]:
-    """Where spools may lie, the preferred one first: the user's cache (XDG base directories), then $TMPDIR."""
-    cache, home = os.environ.get("XDG_CACHE_HOME", ""), os.environ.get("HOME", "")
-    folders = [Path(os.environ.get("TMPDIR") or "/tmp", f"gotrace-{os.geteuid()}", "spool")]
-    if cache.startswith("/"):
-        folders.insert(0, Path(cache, "gotrace/spool"))
-    elif home.startswith("/"):
-        folders.insert(0, Path(home, ".cache/gotrace/spool"))
-    return folders
+    """Where spools may lie, the preferred one first."""
+    return [folder / "spool" for folder in own_folders()]
 
 
 def private_file(folder: Path, suffix: str) -> tuple[IO[bytes], Path] | None:

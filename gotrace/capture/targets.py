@@ -14,13 +14,12 @@ from gotrace.capture import procstat
 from gotrace.elf.buildinfo import build_info_of
 from gotrace.errors import NotPermittedError, UsageError
 from gotrace.events.text import printable
-from gotrace.host.kernel import CAP_SYS_PTRACE, holds
+from gotrace.host.kernel import CAP_SYS_PTRACE, holds, yama_mode
 
 _KERNEL_THREAD: Final = 0x00200000  # PF_KTHREAD, include/linux/sched.h
 _FLAGS: Final = 6  # behind the state letter: ppid pgrp session tty_nr tpgid flags (proc(5))
 _SHORTEST_ID: Final = 4
 _MOST_NAMED: Final = 6
-_YAMA: Final = Path("/proc/sys/kernel/yama/ptrace_scope")
 
 
 def check(pid: int) -> None:
@@ -76,7 +75,7 @@ def check_traceable(pid: int) -> None:
             f"end that one, or attach by eBPF: sudo gotrace attach --backend ebpf {pid}",
         )
     with suppress(OSError, ValueError):
-        scope = int(_YAMA.read_text())
+        scope = int(yama_mode())
         if scope == 0 or (scope < 3 and holds(Path("/proc/self/status").read_text(), CAP_SYS_PTRACE)):
             return
         who = {1: "only a process's ancestors may trace it", 2: "only root may trace"}.get(scope, "nobody may trace")

@@ -10,6 +10,7 @@ import typer
 
 from gotrace.cli import options, streams
 
+_FAILED = 2
 _EPILOG = """\b
 Examples:
   sudo gotrace attach 4711                      by eBPF: costs next to nothing, and sees every failing call
@@ -53,7 +54,7 @@ def attach(
     While it is watched stderr shows what happens; the report follows at once when that ends.
     """
     from gotrace.cli.attaching import Attaching
-    from gotrace.cli.outputs import Destination, Outputs
+    from gotrace.cli.outputs import Outputs
 
     attaching = Attaching(
         pid=pid,
@@ -69,7 +70,7 @@ def attach(
         stops=not no_stops,
         syscalls=syscalls,
         timings=timings,
-        outputs=Outputs(output, tuple(Destination.parse(text) for text in report or ())),
+        outputs=Outputs.asked(output, report, failed=_FAILED),
     )
     code = attaching.run()
     if "pyroute2" in sys.modules:  # to take it down takes Python longer than all the report, and all is written

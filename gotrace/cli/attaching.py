@@ -11,7 +11,6 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from gotrace.cli import streams
-from gotrace.cli.failures import explain_failure
 from gotrace.cli.outputs import Format, Outputs, acting_as, render
 from gotrace.errors import UsageError
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from gotrace.capture.privileges import Invoker
     from gotrace.capture.run import Recorded
 
-_FINDINGS, _FAILED = 1, 2
+_FINDINGS = 1
 
 
 @dataclass(slots=True)
@@ -99,10 +98,8 @@ class Attaching:
         if self.timings:
             streams.to_stderr(rule_timings(diagnosis))
         with acting_as(who):
-            code = _attempt(partial(self.outputs.save, header, events))
-            for report in self.outputs.reports:
-                write = partial(report.write, trace, diagnosis, colour=self.colour, timings=self.timings)
-                code = _attempt(write) or code
+            code = self.outputs.save(header, events)
+            code = self.outputs.write_reports(trace, diagnosis, colour=self.colour, timings=self.timings) or code
         return code or (_FINDINGS if diagnosis.findings else 0)
 
 
@@ -119,15 +116,3 @@ def _load() -> None:
     from gotrace.rules import registry
 
     registry.rules()
-
-
-def _attempt(write: Callable[[], None]) -> int:
-    """0, or the exit code of a failure that was told: the other reports are written all the same."""
-    try:
-        write()
-    except streams.ReaderGoneError:
-        return 0
-    except Exception as error:
-        streams.to_stderr(explain_failure(error))
-        return _FAILED
-    return 0

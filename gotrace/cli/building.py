@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -65,7 +64,8 @@ class Building:
             except KeyboardInterrupt:
                 code = 130
             except Exception as error:  # the command has run: whatever is wrong with us, its own failure comes first
-                code = _told(error)
+                streams.to_stderr(explain_failure(error))
+                code = BUILD_FAILED
         if cache is not None and cache.exists():
             streams.to_stderr(
                 f"gotrace: the build cache of --fresh is not removed wholly: rm -rf {quote(str(cache))}\n"
@@ -121,14 +121,12 @@ class Building:
         from gotrace.trace.builder import build
 
         header, events = recorded.header, recorded.events
-        code = _attempt(partial(self.outputs.save, header, events))
+        code = self.outputs.save(header, events)
         trace = build(header, events)
         diagnosis = diagnose(trace)
         text = render(Format.TERMINAL, trace, diagnosis, sys.stderr, colour=self.colour, quiet=self.quiet)
         streams.to_stderr(text + self._on_sudo(diagnosis))
-        for report in self.outputs.reports:
-            write = partial(report.write, trace, diagnosis, colour=self.colour, timings=self.timings)
-            code = _attempt(write) or code
+        code = self.outputs.write_reports(trace, diagnosis, colour=self.colour, timings=self.timings) or code
         if self.timings:
             streams.to_stderr(rule_timings(diagnosis))
         found = any(finding.severity.value in _COUNTS_FOR[self.fail_on] for finding in diagnosis.findings)
@@ -144,19 +142,3 @@ class Building:
         return (
             f"gotrace: sudo removed or replaced {names}; `gotrace {command} --sudo` without sudo in front keeps them\n"
         )
-
-
-def _attempt(write: Callable[[], None]) -> int:
-    """0, or the exit code of a failure that was told. A reader who has seen enough is none."""
-    try:
-        write()
-    except streams.ReaderGoneError:
-        return 0
-    except Exception as error:
-        return _told(error)
-    return 0
-
-
-def _told(error: Exception) -> int:
-    streams.to_stderr(explain_failure(error))
-    return BUILD_FAILED

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
 
 from gotrace.cli import streams
+from gotrace.host.check import Check
 
 _MARKS = {True: "ok  ", False: "LACK", None: "    "}
 
@@ -24,12 +27,11 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     """Say what this machine can do, with the remedy for each lack."""
     from gotrace.capture.spool import leftover_spools
     from gotrace.host import kernel, toolchain
-    from gotrace.host.check import Check
     from gotrace.sources import survey
 
     sources = survey.checks()
     works = any(check.ok for check in sources)
-    left = [Check("left by a crash", None, str(path), f"gotrace report {path}") for path in leftover_spools()]
+    left = [_left(path) for path in leftover_spools()]
     machine = [*kernel.checks(ebpf_needed=not works), *survey.cache_checks(), *toolchain.checks()]
     checks = [*sources, *machine, *left]
     if as_json:
@@ -44,3 +46,10 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
             if check.remedy:
                 streams.to_stdout(f"{'':<{widest + 8}}{check.remedy}\n")
     raise typer.Exit(1 if any(check.ok is False for check in checks) else 0)
+
+
+def _left(spool: Path) -> Check:
+    path = quote(str(spool))
+    return Check(
+        "left by a crash", None, str(spool), f"gotrace report {path} tells what it holds, rm {path} removes it"
+    )

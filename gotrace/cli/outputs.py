@@ -6,14 +6,16 @@ import contextlib
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from gotrace.cli import streams
+from gotrace.cli.failures import explain_failure
 from gotrace.errors import GotraceError, UsageError
 from gotrace.events.replacement import Replacement
 
@@ -84,10 +86,21 @@ class Destination:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """All that `gotrace build` writes to files."""
+    """What a watching command writes beside the report on the terminal: the recording, and more reports."""
 
     recording: Path | None
     reports: tuple[Destination, ...]
+    failed: int
+    """The exit code where one of them cannot be written."""
+
+    @classmethod
+    def asked(cls, recording: Path | None, reports: Sequence[str] | None, *, failed: int) -> Outputs:
+        """As -o and each --report say it.
+
+        Raises:
+            UsageError: one of the reports is not of the form FORMAT:PATH.
+        """
+        return cls(recording, tuple(map(Destination.parse, reports or ())), failed)
 
     def check(self) -> None:
         """Refuse, before anything has run, what could not be written afterwards.
@@ -115,16 +128,29 @@ class Outputs:
                 message = f"{option} and {other} name the same file: {later}"
                 raise UsageError(message, "the later would overwrite the earlier: name two files")
 
-    def save(self, header: Header, events: Sequence[KnownEvent]) -> None:
-        """Write the recording, if one is wanted.
-
-        Raises:
-            RecordingError: it cannot be written.
-        """
+    def save(self, header: Header, events: Sequence[KnownEvent]) -> int:
+        """Write the recording, if one is wanted. That it cannot be written is told; 0, or the exit code."""
         from gotrace.events.recording import write_recording
 
-        if self.recording is not None:
-            write_recording(self.recording, header, events)
+        if self.recording is None:
+            return 0
+        return self._attempt(partial(write_recording, self.recording, header, events))
+
+    def write_reports(self, trace: Trace, diagnosis: Diagnosis, *, colour: bool | None, timings: bool) -> int:
+        """Write all of them. One that cannot be written is told, and the others follow; 0, or the exit code."""
+        write = partial(Destination.write, trace=trace, diagnosis=diagnosis, colour=colour, timings=timings)
+        return max([self._attempt(partial(write, report)) for report in self.reports], default=0)
+
+    def _attempt(self, write: Callable[[], None]) -> int:
+        """0, or the exit code of a failure that was told. A reader who has seen enough is none."""
+        try:
+            write()
+        except streams.ReaderGoneError:
+            return 0
+        except Exception as error:
+            streams.to_stderr(explain_failure(error))
+            return self.failed
+        return 0
 
 
 @contextlib.contextmanager

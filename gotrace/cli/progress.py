@@ -13,9 +13,9 @@ import os
 import stat
 import time
 from collections.abc import Callable, Mapping, Sequence
-from types import TracebackType
-from typing import Self
 
+from gotrace.cli import screen
+from gotrace.cli.observing import Observing
 from gotrace.cli.tally import Tally
 from gotrace.events.model import Event
 from gotrace.reports.escape import safe_line
@@ -34,7 +34,7 @@ _PLAIN, _CLEAR_ROW, _CLEAR_BELOW = "\x1b[m", "\x1b[2K", "\x1b[J"
 _WHOLE_SCREEN = "\x1b[r"
 
 
-class Progress:
+class Progress(Observing):
     """Observes a capture and draws the line; leaving it as a context manager leaves no trace of it.
 
     `fd` is the terminal; `clock` gives seconds.
@@ -77,17 +77,9 @@ class Progress:
         self._over = True
         self._remove()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.ended()
-
     def _draw(self, seconds: float) -> None:
         size = _size_of(self._fd)
-        if size is None or not _in_foreground(self._fd):
+        if size is None or not screen.in_foreground(self._fd):
             self._remove()
             return
         reserve = ""
@@ -117,24 +109,13 @@ def progress(*, quiet: bool, fd: int = 2, environ: Mapping[str, str] = os.enviro
 
     None where the command's stdout is a pipe: what reads it (less, tee) may write to the terminal, and is not seen.
     """
-    wanted = not quiet and not environ.get("CI") and environ.get("TERM", "dumb") != "dumb" and not _is_pipe(1)
-    return Progress(fd) if wanted and _size_of(fd) is not None and _in_foreground(fd) else None
+    wanted = not quiet and screen.is_drawn_on(environ) and not _is_pipe(1)
+    return Progress(fd) if wanted and _size_of(fd) is not None and screen.in_foreground(fd) else None
 
 
 def _size_of(fd: int) -> os.terminal_size | None:
     """Size of the terminal, None where there is none or where it is too small to give a row away."""
-    try:
-        size = os.get_terminal_size(fd)
-    except OSError:
-        return None
-    return size if size.lines >= _FEWEST_ROWS and size.columns >= _FEWEST_COLUMNS else None
-
-
-def _in_foreground(fd: int) -> bool:
-    try:
-        return os.tcgetpgrp(fd) == os.getpgrp()
-    except OSError:
-        return False
+    return screen.size_of(fd, rows=_FEWEST_ROWS, columns=_FEWEST_COLUMNS)
 
 
 def _is_pipe(fd: int) -> bool:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Final
 
+from gotrace.cli import screen
 from gotrace.cli.watching import Watching
 
 _FEWEST_ROWS: Final = 10
@@ -24,16 +25,9 @@ def watching(
     """The live view where somebody looks: on a terminal that is large enough; None where nothing is to be said."""
     if quiet:
         return None
-    if interval is None and environ.get("TERM", "dumb") != "dumb" and not environ.get("CI") and _is_large(2):
+    large = screen.size_of(2, rows=_FEWEST_ROWS, columns=_FEWEST_COLUMNS) is not None
+    if interval is None and screen.is_drawn_on(environ) and large:
         from gotrace.cli.live_view import LiveView
 
         return LiveView(pid, sys.stderr, colour=colour)
     return Watching(pid, interval=interval)
-
-
-def _is_large(fd: int) -> bool:
-    try:
-        size = os.get_terminal_size(fd)
-    except OSError:
-        return False
-    return size.lines >= _FEWEST_ROWS and size.columns >= _FEWEST_COLUMNS

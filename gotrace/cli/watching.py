@@ -6,16 +6,15 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from gotrace.cli import streams
 from gotrace.cli.happenings import Happenings
+from gotrace.cli.observing import Observing
 from gotrace.events.model import Event
 from gotrace.reports.escape import safe_line
 
 
-class Watching:
+class Watching(Observing):
     """Observes a capture by an attached program; says that it is attached, and with `interval` a line so often."""
 
     def __init__(self, pid: int, *, interval: float | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,14 +47,6 @@ class Watching:
 
     def ended(self) -> None:
         """It is over: nothing more is drawn."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.ended()
 
 
 def name_of(pid: int) -> str:

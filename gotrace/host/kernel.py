@@ -38,7 +38,7 @@ _YAMA_MODES = {
     "2": "tracing takes CAP_SYS_PTRACE",
     "3": "nobody may trace",
 }
-"""The kernel's Documentation/admin-guide/LSM/Yama.rst, and what each mode means for gotrace."""
+"""What each mode of Yama means for gotrace."""
 
 _BCC_PACKAGES = {"debian": "python3-bpfcc", "ubuntu": "python3-bpfcc", "fedora": "python3-bcc", "arch": "python-bcc"}
 _BCC_FOLDERS = ("/usr/lib/python3/dist-packages", "/usr/local/lib/python3/dist-packages")
@@ -64,6 +64,11 @@ def may_load() -> bool:
 def locked_down() -> bool:
     """Whether the kernel forbids BPF programs to read its memory, whoever asks (kernel_lockdown(7))."""
     return lockdown_mode(_read(_LOCKDOWN) or "") == "confidentiality"
+
+
+def yama_mode() -> str:
+    """Who may trace whom, "0" to "3" (the kernel's Documentation/admin-guide/LSM/Yama.rst); empty without Yama."""
+    return (_read(_YAMA) or "").strip()
 
 
 def capability_mask(status: str, field: str) -> int:
@@ -199,7 +204,7 @@ def _pid_namespace() -> Check:
 
 
 def _ptrace_scope() -> Check:
-    mode = (_read(_YAMA) or "").strip()
+    mode = yama_mode()
     if not mode:
         return Check("ptrace scope", True, "no Yama: processes of the same user may be traced; gotrace works")
     detail = f"{mode}: {_YAMA_MODES.get(mode, 'a mode that gotrace does not know')}"

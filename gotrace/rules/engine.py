@@ -45,6 +45,9 @@ _KINDS = {
 OF_A_RUN = frozenset({Facet.DL_CALLS, Facet.LIBRARIES, Facet.SIGNALS, Facet.RESOURCES})
 """What is observed only where a program's run is followed."""
 
+OF_A_BUILD = ("GT1", "GT2")
+"""How codes begin that stand for toolchains, compiling and linking: such a rule looks at the tools of a build only."""
+
 _UNSEEN = {
     Facet.EXECS: "which programs ran",
     Facet.FAILED_EXECS: "refused execs",
@@ -65,7 +68,7 @@ def diagnose(trace: Trace, rules: Iterable[type[Rule]] | None = None) -> Diagnos
     diagnosis = Diagnosis()
     trace.derived.clear()
     findings: list[Finding] = []
-    chosen = [one for one in (registry.rules() if rules is None else rules) if _is_asked(one, trace)]
+    chosen = _asked(registry.rules() if rules is None else rules, trace)
     for one in chosen:
         started = perf_counter()
         findings += _ask(one, trace, diagnosis.not_evaluated)
@@ -125,9 +128,19 @@ def _soften(finding: Finding, trace: Trace) -> None:
     finding.message = f"{finding.message.removesuffix('.')}; {how}."
 
 
-def _is_asked(one: type[Rule], trace: Trace) -> bool:
-    """Of a build nobody asks how a program fares."""
-    return trace.header.running or not one.needs & OF_A_RUN
+def _asked(rules: Iterable[type[Rule]], trace: Trace) -> list[type[Rule]]:
+    """Of a build nobody asks how a program fares, and of a run in which nothing was built nobody asks about builds."""
+    if not trace.header.running:
+        return [one for one in rules if not one.needs & OF_A_RUN]
+    if _nothing_was_built(trace):
+        return [one for one in rules if not one.code.startswith(OF_A_BUILD)]
+    return list(rules)
+
+
+def _nothing_was_built(trace: Trace) -> bool:
+    """No tool of a build ran: neither go nor a compiler. Where an exec may be missing nobody knows."""
+    unseen = Facet.EXECS not in trace.observes or trace.damage or _lost(trace, frozenset({"exec"}))
+    return not unseen and not any(is_tool(span.role) for span in trace.spans)
 
 
 def _ask(one: type[Rule], trace: Trace, not_evaluated: list[NotEvaluated]) -> list[Finding]:

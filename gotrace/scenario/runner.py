@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gotrace.capture.privileges import Invoker, invoker
+from gotrace.host.folders import cache_folder
 from gotrace.scenario import act
 from gotrace.scenario.environments import space
 from gotrace.scenario.expect import first_line
@@ -94,8 +94,7 @@ def _stage(folder: Path, backend: str, *, sudo: bool) -> act.Stage:
 
 def build_cache(who: Invoker | None = None) -> Path:
     """The Go build cache of all scenarios: the standard library is compiled once, and nobody's own cache decides."""
-    own = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    folder = Path(f"{who.home}/.cache" if who else own) / "gotrace" / "scenario-build"
+    folder = (Path(who.home, ".cache/gotrace") if who else cache_folder()) / "scenario-build"
     if who is None:
         folder.mkdir(parents=True, exist_ok=True)
     else:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gotrace.host.folders import cache_folder
 from gotrace.scenario.loader import ScenarioError
 from gotrace.scenario.plan import Plan
 from gotrace.scenario.requirements import missing_of
@@ -71,12 +72,8 @@ def ready(suite: Suite) -> Path:
 
 def _places() -> list[Path]:
     """Folders that roots are kept in: where this user would put one, then where root puts them."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    if base:
-        own = Path(base) / "gotrace" / "chroots"
-    else:
-        own = _ALL_USERS if os.geteuid() == 0 else Path.home() / ".cache" / "gotrace" / "chroots"
-    return list(dict.fromkeys([own, _ALL_USERS]))
+    everybodys = os.geteuid() == 0 and not os.environ.get("XDG_CACHE_HOME")
+    return [_ALL_USERS] if everybodys else [cache_folder() / "chroots", _ALL_USERS]
 
 
 def _kept(suite: Suite) -> Path | None:

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 
-from gotrace.cli import streams
+from gotrace.cli import screen, streams
 from gotrace.reports.escape import safe_line
 
 _REDRAW_S = 1.0
@@ -85,12 +85,7 @@ class Ticker:
 
 def wanted(environ: Mapping[str, str] = os.environ) -> bool:
     """Whether stderr is a terminal on which a line can be drawn over, and not the log of a CI."""
-    if environ.get("CI") or environ.get("TERM", "dumb") == "dumb":
-        return False
-    try:
-        return os.tcgetpgrp(2) == os.getpgrp()
-    except OSError:
-        return False
+    return screen.is_drawn_on(environ) and screen.in_foreground(2)
 
 
 def _columns() -> int:

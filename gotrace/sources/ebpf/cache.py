@@ -15,6 +15,7 @@ from typing import Final
 
 import msgspec
 
+from gotrace.host.folders import own_folders
 from gotrace.sources.ebpf.compiled import Compiled
 
 _KEEP: Final = 8
@@ -25,7 +26,7 @@ def folder() -> Path:
     """Where this user's compiled probes lie: for root a folder that only root can write."""
     if os.geteuid() == 0:
         return Path("/var/cache/gotrace")
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gotrace" / "ebpf"
+    return own_folders()[0] / "ebpf"
 
 
 def _only_ours(status: os.stat_result) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from gotrace.events.text import printable
-from gotrace.host.kernel import CAP_SYS_PTRACE, holds
+from gotrace.host.kernel import CAP_SYS_PTRACE, holds, yama_mode
 from gotrace.sources.base import Lack
 from gotrace.sources.ptrace import abi
 from gotrace.sources.ptrace.filter import Filter
@@ -19,7 +19,6 @@ from gotrace.sources.ptrace.launch import KEEPER
 
 _PTRACE_INTERRUPT, _PTRACE_CONT = 0x4207, 7
 _EBPF: Final = "use eBPF (--sudo, or run gotrace as root)"
-_YAMA: Final = Path("/proc/sys/kernel/yama/ptrace_scope")
 _STATUS: Final = Path("/proc/self/status")
 
 
@@ -91,7 +90,7 @@ def _end_of(child: int) -> int | None:
 
 def lacks() -> list[Lack]:
     """What keeps ptrace from working here, with what to do about it."""
-    scope = _yama_scope()
+    scope = yama_mode()
     if scope == "3":
         return [Lack("Yama forbids all ptrace (kernel.yama.ptrace_scope=3)", f"reboot with ptrace_scope=1, or {_EBPF}")]
     if scope == "2" and not _may_trace_all():
@@ -112,12 +111,6 @@ def lacks() -> list[Lack]:
         remedy = "in a container: --cap-add=SYS_PTRACE, or --security-opt seccomp=unconfined"
         return [Lack(f"{what}: {why}; this process runs under a seccomp filter, as in a container", remedy)]
     return [Lack(f"{what}: {why}", f"a security module or the kernel's configuration refuses it: {_EBPF}")]
-
-
-def _yama_scope() -> str:
-    with suppress(OSError):
-        return _YAMA.read_text().strip()
-    return "0"
 
 
 def _status() -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from gotrace.capture import procstat, targets
 from gotrace.errors import NotPermittedError, UsageError
+from gotrace.host import kernel
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_a_process_that_has_a_tracer(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_yama(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scope: str, who: str, remedy: str) -> None:
     (tmp_path / "ptrace_scope").write_text(scope + "\n")
-    monkeypatch.setattr(targets, "_YAMA", tmp_path / "ptrace_scope")
+    monkeypatch.setattr(kernel, "_YAMA", tmp_path / "ptrace_scope")
     monkeypatch.setattr(targets, "holds", lambda *_: False)
     made_up(monkeypatch, {7: {"status": "TracerPid:\t0\n"}})
     with pytest.raises(NotPermittedError, match=f"Yama forbids it: {who}") as caught:
@@ -121,7 +122,7 @@ def test_yama(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scope: str, who: 
 @pytest.mark.parametrize("scope", ["0", "1", "2"])
 def test_yama_lets_whoever_may_trace_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, scope: str) -> None:
     (tmp_path / "ptrace_scope").write_text(scope + "\n")
-    monkeypatch.setattr(targets, "_YAMA", tmp_path / "ptrace_scope")
+    monkeypatch.setattr(kernel, "_YAMA", tmp_path / "ptrace_scope")
     monkeypatch.setattr(targets, "holds", lambda *_: True)
     made_up(monkeypatch, {7: {"status": "TracerPid:\t0\n"}})
     targets.check_traceable(7)

@@ -52,11 +52,11 @@ def test_a_lack_has_its_remedy_and_makes_the_exit_code_one(gotrace: Gotrace, mon
     }
 
 
-def test_what_a_crash_left_can_be_reported(gotrace: Gotrace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "leftover_spools", lambda: [Path("/home/ada/7.spool")])
+def test_what_a_crash_left_can_be_reported_and_removed(gotrace: Gotrace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "leftover_spools", lambda: [Path("/home/ada l/7.spool")])
     done = gotrace("doctor")
     assert done.code == 0
-    assert "gotrace report /home/ada/7.spool" in done.out
+    assert "gotrace report '/home/ada l/7.spool' tells what it holds, rm '/home/ada l/7.spool' removes it" in done.out
 
 
 def test_what_ebpf_lacks_is_a_lack_only_where_nothing_else_works(

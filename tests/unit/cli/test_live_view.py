@@ -6,11 +6,12 @@ import io
 import os
 import pty
 import socket
+import termios
 import time
 
 import pytest
 
-from gotrace.cli import showing
+from gotrace.cli import screen
 from gotrace.cli.live_view import LiveView
 from gotrace.cli.showing import watching
 from gotrace.cli.watching import Watching
@@ -54,7 +55,7 @@ def test_it_shows_what_happens_and_is_gone_afterwards(drawn: Terminal) -> None:
 
 
 def test_there_is_one_on_a_terminal_that_is_large_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(showing, "_is_large", lambda _fd: True)
+    monkeypatch.setattr(screen, "size_of", lambda _fd, **_least: os.terminal_size((80, 24)))
     assert isinstance(watching(1, quiet=False, environ={"TERM": "xterm"}), LiveView)
     for environ in ({"TERM": "dumb"}, {}, {"TERM": "xterm", "CI": "true"}):
         assert type(watching(1, quiet=False, environ=environ)) is Watching
@@ -62,10 +63,14 @@ def test_there_is_one_on_a_terminal_that_is_large_enough(monkeypatch: pytest.Mon
     assert watching(1, quiet=True, environ={"TERM": "xterm"}) is None
 
 
-def test_a_terminal_too_small_has_none() -> None:
+def test_a_terminal_too_small_counts_for_none() -> None:
     ours, theirs = pty.openpty()
     try:
-        assert not showing._is_large(theirs)  # it has no size yet
+        assert screen.size_of(theirs, rows=1, columns=1) is None  # it has no size yet
+        termios.tcsetwinsize(theirs, (24, 80))
+        assert screen.size_of(theirs, rows=24, columns=80) == (80, 24)
+        assert screen.size_of(theirs, rows=25, columns=80) is None
+        assert screen.size_of(theirs, rows=24, columns=81) is None
     finally:
         os.close(ours)
         os.close(theirs)

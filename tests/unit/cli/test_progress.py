@@ -89,8 +89,8 @@ Make = Callable[[str], tuple[Terminal, Clock, Progress]]
 def terminal(monkeypatch: pytest.MonkeyPatch) -> Make:
     def make(before: str = "") -> tuple[Terminal, Clock, Progress]:
         screen, clock = Terminal(before), Clock()
-        monkeypatch.setattr(module, "_size_of", lambda _: screen.size)
-        monkeypatch.setattr(module, "_in_foreground", lambda _: screen.foreground)
+        monkeypatch.setattr("gotrace.cli.screen.size_of", lambda _fd, **_least: screen.size)
+        monkeypatch.setattr("gotrace.cli.screen.in_foreground", lambda _: screen.foreground)
         line = Progress(screen.fd, clock)
         line.tick(0)  # the command runs
         return screen, clock, line
@@ -230,8 +230,8 @@ def test_the_screen_is_what_it_would_be_without_it(before: str, late: str, after
     if wrap_pending or screen.screen.cursor.x == COLUMNS:
         return  # a pending wrap: the next letter would go to the next line; no sequence leaves that alone
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_size_of", lambda _: screen.size)
-        patch.setattr(module, "_in_foreground", lambda _: True)
+        patch.setattr("gotrace.cli.screen.size_of", lambda _fd, **_least: screen.size)
+        patch.setattr("gotrace.cli.screen.in_foreground", lambda _: True)
         line = Progress(screen.fd, clock)
         for _ in range(3):
             line.tick(0)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from gotrace.events.facets import Facet
+from gotrace.rules import registry
 from gotrace.rules.base import Rule, UndecidedError
-from gotrace.rules.engine import diagnose, folded, unexplained
+from gotrace.rules.engine import OF_A_BUILD, OF_A_RUN, diagnose, folded, unexplained
 from gotrace.rules.finding import Diagnosis, Evidence, Finding, Severity
 from gotrace.rules.steps import span_key
 from gotrace.trace.model import Trace
@@ -109,6 +110,54 @@ def test_a_finding_by_what_was_not_seen_does_not_stand() -> None:
 
     assert diagnosis.findings == []
     assert "what did not happen, and 3 exec events could not be delivered" in diagnosis.not_evaluated[0].reason
+
+
+class OfBuilds(Finds):
+    code = "GT204"
+    name = "of-builds"
+    needs: ClassVar[frozenset[Facet]] = frozenset({Facet.EXECS, Facet.FROM_START})
+
+
+class OfRuns(OfBuilds):
+    code = "GT306"
+    name = "of-runs"
+
+
+def undecided_of_a_run(command: str, *lost: str, damage: str | None = None, **header: Any) -> list[str]:
+    """What is not evaluated of a program that `gotrace attach` found running."""
+    story = Story()
+    story.runs(1, command)
+    for what in lost:
+        story.loses(what)
+    seen = story.trace(**{"observes": ("execs",), "running": True, **header})
+    seen.damage = damage
+    return [one.name for one in diagnose(seen, [OfBuilds, OfRuns]).not_evaluated]
+
+
+def test_of_a_run_in_which_nothing_was_built_nobody_asks_about_builds() -> None:
+    assert undecided_of_a_run("./app") == ["of-runs"]
+    assert undecided_of_a_run("./app", "syscall_error") == ["of-runs"]
+
+
+@pytest.mark.parametrize("command", ["go test ./...", "gcc app.c"])
+def test_of_a_run_that_builds_rules_about_builds_are_asked(command: str) -> None:
+    assert undecided_of_a_run(command) == ["of-builds", "of-runs"]
+
+
+@pytest.mark.parametrize("what", ["exec", "unknown"])
+def test_where_an_exec_may_be_missing_something_may_have_been_built(what: str) -> None:
+    assert undecided_of_a_run("./app", what) == ["of-builds", "of-runs"]
+
+
+def test_where_execs_were_not_seen_or_cut_off_something_may_have_been_built() -> None:
+    assert undecided_of_a_run("./app", observes=("from_start",)) == ["of-builds", "of-runs"]
+    assert undecided_of_a_run("./app", damage="cut off after event 7") == ["of-builds", "of-runs"]
+
+
+def test_no_rule_about_builds_needs_what_only_a_run_shows() -> None:
+    of_builds = [rule for rule in registry.rules() if rule.code.startswith(OF_A_BUILD)]
+    assert len(of_builds) > 30
+    assert [rule.code for rule in of_builds if rule.needs & OF_A_RUN] == []
 
 
 def test_a_damaged_recording_makes_nothing_clean() -> None:

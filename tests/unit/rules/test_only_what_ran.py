@@ -13,7 +13,7 @@ from gotrace.events.model import Exec, KnownEvent, Output, SyscallError
 from gotrace.events.recording import read_recording
 from gotrace.reports.terminal import TerminalReport
 from gotrace.rules import registry
-from gotrace.rules.engine import OF_A_RUN, diagnose
+from gotrace.rules.engine import OF_A_BUILD, OF_A_RUN, diagnose
 from gotrace.rules.finding import Diagnosis
 from gotrace.trace.builder import build
 from gotrace.trace.model import Trace
@@ -28,6 +28,7 @@ BY_EXECS_ALONE = {
     "wrong-target-compiler",
     "all-threads-syscall",
     "cgo-disabled",
+    "clock-read-by-system-call",
     "fork-from-cgo",
     "glibc-libraries-in-musl-build",
     "musl-linked-by-host-cxx",
@@ -36,7 +37,7 @@ BY_EXECS_ALONE = {
     "two-word-compiler",
 }
 """What can be decided without a failing call (some of them only where tools or programs were asked), and of builds
-that went well."""
+and runs that went well."""
 
 
 def unseen(event: KnownEvent) -> bool:
@@ -53,8 +54,12 @@ def seen(name: str, *, probed: bool) -> tuple[Trace, list[KnownEvent]]:
 
 
 def needing_more(trace: Trace, observed: Collection[str]) -> set[str]:
-    """Rules that such a capture gives nothing to go by; in a build nobody asks how a program fares."""
-    asked = [rule for rule in registry.rules() if trace.header.running or not rule.needs & OF_A_RUN]
+    """Rules that such a capture gives nothing to go by; of a build nobody asks how a program fares, nor of a run
+    in which nothing was built how builds do."""
+    if trace.header.running:
+        asked = [rule for rule in registry.rules() if not rule.code.startswith(OF_A_BUILD)]
+    else:
+        asked = [rule for rule in registry.rules() if not rule.needs & OF_A_RUN]
     return {rule.name for rule in asked if not rule.needs <= set(observed)}
 
 
@@ -81,7 +86,9 @@ def test_a_failure_whose_cause_was_not_seen_is_not_judged(name: str) -> None:
     told = TerminalReport(width=200).render(trace, diagnose(trace))
     assert told.startswith("gotrace: cannot be judged: it was seen which programs ran, not why one failed, and ")
     words = " ".join(told.split())  # the list of rules is wrapped
-    assert re.search("GT202 missing-library[^:]*: the capture did not observe failing calls that take a path", words)
+    assert re.search(
+        "GT501 missing-ca-certificates[^:]*: the capture did not observe failing calls that take a path", words
+    )
     assert "no known problem" not in told
 
 

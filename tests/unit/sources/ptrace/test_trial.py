@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from gotrace.host import kernel
 from gotrace.sources.base import Lack
 from gotrace.sources.ptrace import trial
 from gotrace.sources.ptrace.source import PtraceSource
@@ -34,7 +35,7 @@ def without_capabilities(monkeypatch: pytest.MonkeyPatch, folder: Path, more: st
 def yama(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
     """Sets the mode that Yama seems to be in."""
     file = tmp_path / "ptrace_scope"
-    monkeypatch.setattr(trial, "_YAMA", file)
+    monkeypatch.setattr(kernel, "_YAMA", file)
 
     def set_mode(mode: str) -> None:
         file.write_text(f"{mode}\n")
@@ -91,7 +92,7 @@ def test_yama_allows_a_child_to_be_traced(yama: Callable[[str], None], mode: str
 
 
 def test_without_yama(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(trial, "_YAMA", tmp_path / "no-such-file")
+    monkeypatch.setattr(kernel, "_YAMA", tmp_path / "no-such-file")
     assert lacks() == []
 
 
