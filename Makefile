@@ -5,8 +5,12 @@ SHELL := /bin/bash
 
 PY := .venv/bin/python
 # Tests that do not mind what else the machine does; the others count what the kernel holds, or what a process gets.
-BESIDE_EACH_OTHER := tests/unit tests/contract $(patsubst %,tests/integration/test_%.py,scenarios rules facts languages \
-	cgo_sources configure elf_go elf_c unwinding)
+# Scenarios come first: some take a minute, and with the small ones last no worker waits long for the other.
+BESIDE_EACH_OTHER := $(patsubst %,tests/integration/test_%.py,scenarios languages rules facts cgo_sources configure \
+	killed terminal interrupted harmless ptrace_life ptrace_privileges privileges choice roots_files preload become \
+	attach_refused spaces other_roots new_namespaces confinement without_pidfd fresh scenario_cli scenario_sudo readme \
+	crash_stacks unwinding loader_failures golinked elf_go elf_c elf_unrelocated illegal_instructions kernel_calls \
+	sockets host warm_start) tests/contract tests/unit
 # A Go that set-up put into the environment is the last resort: the one on PATH is found first.
 export PATH := $(PATH):$(CURDIR)/.venv/bin
 
@@ -19,8 +23,11 @@ setup: ## system packages, .venv/ with gotrace in it, Go if it is missing
 demo: setup ## a real failing cross-compile diagnosed, then its fix passing
 	@tools/demo.sh
 
+# pip compiles no editable installation, and where PYTHONDONTWRITEBYTECODE is set nobody else would: the tests start
+# gotrace a thousand times, and each start would compile all of it.
 test: setup check ## everything: linters, types, unit, contract, integration and hostile tests
 	@failed=0; set -x; \
+	$(PY) -m compileall -q gotrace; \
 	$(PY) -m pytest -n 2 --dist worksteal $(BESIDE_EACH_OTHER) || failed=1; \
 	$(PY) -m pytest tests $(BESIDE_EACH_OTHER:%=--ignore=%) || failed=1; \
 	exit $$failed

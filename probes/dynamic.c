@@ -7,8 +7,9 @@
  * (RTLD_NEXT fails or loops, RUNPATH of the caller is not searched). Entry and return find each other by thread, stack
  * pointer and function, so a RET that the function shares with others is harmless.
  * The attachment's cookie is the function (DL_), and RETURNS for a return.
- * Caveats: names are read at the return, when their page is resident; 1 KB of them is kept. dlerror without an error
- * is no event. A call that never returns (its constructor ends the process) is none either.
+ * Caveats: names are read at the return, when their page is resident; 1 KB of them is kept. A dlerror that returns NULL
+ * is an event only where another call of the process has failed and nobody has asked why, so there are never more of
+ * them than failures. A call that never returns (its constructor ends the process) is no event.
  * Overhead: two breakpoint traps, about 13 microseconds in a virtual machine, for each call of any process that uses the
  * same library file, followed or not.
  */
@@ -92,12 +93,28 @@ static inline void emit_long(struct dl_call *call, struct tracked *who, u32 func
     live.ringbuf_submit(record, BPF_RB_NO_WAKEUP);
 }
 
+/*
+ * Whether to tell of it: of each call but a dlerror that has no error to tell, and which nobody may have meant to ask.
+ * Failures are counted and not marked: each of them may be asked about by a thread that was told of none.
+ */
+static inline int is_to_tell(struct tracked *who, u32 function, u64 result) {
+    if (function != DL_ERROR) {
+        if (!result) __sync_fetch_and_add(&who->unasked, 1);
+        return 1;
+    }
+    if (who->unasked > 0) {
+        __sync_fetch_and_add(&who->unasked, -1);
+        return 1;
+    }
+    return result != 0;
+}
+
 static inline void on_dl_return(struct pt_regs *ctx, struct dl_key *key, struct tracked *who, u32 function) {
     struct dl_call *call = dl_calls.lookup(key);
     u64 result = ctx->ax;
     if (!call) return;
     u64 name = function == DL_OPEN ? call->first : function == DL_ERROR ? result : call->second;
-    if ((function != DL_ERROR || result) && !emit_short(call, who, function, result, name))
+    if (is_to_tell(who, function, result) && !emit_short(call, who, function, result, name))
         emit_long(call, who, function, result, name);
     dl_calls.delete(key);
 }

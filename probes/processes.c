@@ -123,6 +123,7 @@ static inline u32 mount_namespace(char *task) {
 int on_exec(struct bpf_raw_tracepoint_args *ctx) {
     struct tracked *who = followed();
     if (!who) return 0;
+    who->unasked = 0; /* that was another program */
     u32 zero = 0;
     struct text_scratch *scratch = scratch_text.lookup(&zero);
     if (!scratch) return 0;

@@ -18,6 +18,7 @@
 #define KIND_DL_CALL 7
 #define KIND_SIGNAL 8
 #define KIND_BURST 9
+#define KIND_CLOCK_READS 10
 
 /* Which text a KIND_TEXT record carries; those of one exec precede its KIND_EXEC record, of the same process. */
 #define PART_ARGV 1
@@ -51,6 +52,7 @@
 #define COUNTER_LOST_LIBRARY 10
 #define COUNTER_LOST_DL_CALL 11
 #define COUNTER_LOST_SIGNAL 12
+#define COUNTER_LOST_CLOCK_READS 13
 #define COUNTER_NOISE 64
 
 #define TEXT_CHUNK 4096
@@ -87,8 +89,8 @@ struct failure_record {
 #define TEXT_HEADER __builtin_offsetof(struct text_record, text)
 #define FAILURE_HEADER __builtin_offsetof(struct failure_record, text)
 
-/* A followed process, by global tgid. */
-struct tracked { u32 pid; u32 ns_pid; u32 output_bytes; u32 unused; };
+/* A followed process, by global tgid. `unasked`: failures of its loader that nobody has asked dlerror about yet. */
+struct tracked { u32 pid; u32 ns_pid; u32 output_bytes; s32 unasked; };
 /* One system call: positions (from 1) of its path arguments, and the errno values that are counted, not streamed. */
 struct syscall_info { u8 path1; u8 path2; u16 noise_slot; u16 noise[4]; };
 struct config { u64 cookie; u32 view_level; u32 stops; };

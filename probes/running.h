@@ -97,6 +97,18 @@ struct burst {
     u32 seen;
     u32 unused;
 };
+/* Reads of the clock by one process from one place in its code: `calls` of them, the last one at `ts_ns`. As a burst. */
+struct clock_reads {
+    RECORD_HEADER;
+    u64 id;
+    u64 since_ns;
+    u64 calls;
+    u64 ip;
+    u32 nr;
+    u32 unused;
+};
+#define CLOCK_BITS 10
+BPF_F_TABLE("array", u32, struct clock_reads, clock_reads, 1 << CLOCK_BITS, 1 << 10 /* BPF_F_MMAPABLE */);
 #define BURST_BITS 12
 BPF_F_TABLE("array", u32, struct burst, bursts, 1 << BURST_BITS, 1 << 10 /* BPF_F_MMAPABLE */);
 
@@ -114,3 +126,4 @@ BPF_ARRAY(layout_signal_record, struct signal_record, 1);
 BPF_ARRAY(layout_unseen_record, struct unseen_record, 1);
 BPF_ARRAY(layout_file_id, struct file_id, 1);
 BPF_ARRAY(layout_burst, struct burst, 1);
+BPF_ARRAY(layout_clock_reads, struct clock_reads, 1);

@@ -163,6 +163,7 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx) {
     READ(nr, &regs->orig_ax);
     if (nr == 1 || nr == 18 || nr == 20 || nr == 4 || nr == 146 || nr == 181) on_write(who, regs, nr, result);
 #ifdef RUNNING
+    if (READS_CLOCK(nr)) on_clock_read(who, regs, nr);
     if (nr == 9 || nr == 192) on_mmap(ctx, who, regs, nr, result);
 #endif
     return 0;

@@ -1,4 +1,4 @@
-"""What processes may do and use: seccomp filters, capabilities, limits; read again and again while they live.
+"""What processes may do and use: rights, labels, seccomp filters, limits; read again and again while they live.
 
 Much of it is changed by programs themselves, right after they started, and it is gone with them (proc(5)). So the last
 reading counts; of a process that was never read, what it inherited from gotrace.
@@ -13,8 +13,12 @@ from contextlib import suppress
 from typing import Any, Final
 
 from gotrace.events.model import Event, Exec, Exit, Fact, Fork, KnownEvent
+from gotrace.events.text import printable
+from gotrace.host.security_modules import label_files
 
-_STATUS: Final = re.compile(rb"^(State|Uid|CapEff|CapBnd|NoNewPrivs|Seccomp|Seccomp_filters):\t(\S+)", re.MULTILINE)
+_STATUS: Final = re.compile(
+    rb"^(State|Uid|Gid|Groups|CapEff|CapBnd|NoNewPrivs|Seccomp|Seccomp_filters):\t(.*)$", re.MULTILINE
+)
 _LIMIT: Final = re.compile(
     rb"^Max (address space|open files|processes|stack size) +(\d+|unlimited) +(\d+|unlimited)", re.MULTILINE
 )
@@ -29,6 +33,10 @@ _YOUNG_NS: Final = 2_000_000_000
 _SELDOM_NS: Final = 500_000_000
 _MOST: Final = 32
 """Processes that are read; a command with more of them is a build or a shell script."""
+_MOST_GROUPS: Final = 64
+_LONGEST_LABEL: Final = 256
+_FILE_CAPABILITIES: Final = 0b1111
+"""CAP_CHOWN, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH, CAP_FOWNER of <linux/capability.h>."""
 
 
 class Confinements:
@@ -40,6 +48,7 @@ class Confinements:
         self._born: dict[int, int] = {}
         self._read_ns: dict[int, int] = {}
         self._last: dict[int, dict[str, Any]] = {}
+        self._labelled = bool(_label(os.getpid()))
 
     def see(self, events: Iterable[Event]) -> None:
         """Processes that began something, and those that are gone."""
@@ -59,7 +68,9 @@ class Confinements:
             self._read_ns[pid] = now_ns
             with suppress(OSError):
                 if read := _read(pid):
-                    self._last[pid] = self._without_ours(read)
+                    self._last[pid] = self._without_ours(read) | {"read_ns": now_ns}
+                    if self._labelled and (label := _label(pid)):
+                        self._last[pid]["label"] = label
 
     def _without_ours(self, read: dict[str, Any]) -> dict[str, Any]:
         if self._ours and read["seccomp"] == "filter":
@@ -75,6 +86,7 @@ class Confinements:
         if not failed:
             return []
         own = _read(os.getpid()) | ({} if (most := _most_tasks()) is None else {"pids_max": most})
+        own |= {"label": label} if (label := _label(os.getpid())) else {}
         return [
             Fact(
                 ts_ns=now_ns,
@@ -91,10 +103,15 @@ def _read(pid: int) -> dict[str, Any]:
     data: dict[str, Any] = {}
     with open(f"/proc/{pid}/status", "rb") as stream:  # noqa: PTH123  50 times a second
         status = dict(_STATUS.findall(stream.read()))
-    if status.get(b"State", b"Z") in b"ZX":  # its filters and limits are gone already
+    if status.get(b"State", b"Z")[:1] in b"ZX":  # its filters and limits are gone already
         return data
-    data["uid"] = int(status[b"Uid"])
-    data["capabilities"] = status[b"CapEff"].decode()
+    users, groups = status[b"Uid"].split(), status.get(b"Groups", b"").split()
+    data["uid"], data["fsuid"], data["fsgid"] = int(users[0]), int(users[3]), int(status[b"Gid"].split()[3])
+    if len(groups) <= _MOST_GROUPS:
+        data["groups"] = [int(group) for group in groups]
+    data["capabilities"] = status[b"CapEff"].strip().decode()
+    if int(data["capabilities"], 16) & _FILE_CAPABILITIES and _has_users_of_its_own(pid):
+        data["own_users"] = True
     data["no_new_privs"] = status.get(b"NoNewPrivs") == b"1"
     data["seccomp"] = {b"0": "off", b"1": "strict", b"2": "filter"}.get(status.get(b"Seccomp", b"0"), "off")
     data["filters"] = int(status.get(b"Seccomp_filters", b"0"))
@@ -102,6 +119,22 @@ def _read(pid: int) -> dict[str, Any]:
         for name, soft, hard in _LIMIT.findall(stream.read()):
             data.setdefault("limits", {})[_NAMES[name]] = [_number(soft), _number(hard)]
     return data
+
+
+def _has_users_of_its_own(pid: int) -> bool:
+    """Its user namespace is another than ours: its capabilities are good for files of that one's users only."""
+    with suppress(OSError):
+        return os.stat(f"/proc/{pid}/ns/user").st_ino != os.stat("/proc/self/ns/user").st_ino  # noqa: PTH116
+    return True
+
+
+def _label(pid: int) -> str:
+    """What SELinux, AppArmor or Smack call the confinement of a process, as recordings have it; empty without them."""
+    for path in label_files(pid):
+        with suppress(OSError), open(path, "rb") as stream:  # noqa: PTH123
+            if text := stream.read(_LONGEST_LABEL).rstrip(b"\0\n"):
+                return printable(text)
+    return ""
 
 
 def _number(text: bytes) -> int | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from gotrace.events.errno import NUMBERS
-from gotrace.events.model import Exec, KnownEvent, Lost, SyscallError
+from gotrace.events.model import ClockReads, Exec, KnownEvent, Lost, SyscallError
 
 _MOST_NAMED = 3
+_FEW_READS = 1000
+"""Of the clock: so many stops take some hundredths of a second."""
 
 
 def gaps(source: str, events: Sequence[KnownEvent], lost: Iterable[Lost], outliving: Sequence[int]) -> Iterator[str]:
@@ -35,6 +37,13 @@ def _of_ptrace(events: Sequence[KnownEvent]) -> Iterator[str]:
         yield (
             "a debugger or strace inside the command could not trace: a process has one tracer at a time,"
             " and here that is gotrace; under eBPF (--sudo) both can"
+        )
+
+    reads = sum(event.count for event in events if isinstance(event, ClockReads))
+    if reads >= _FEW_READS:
+        yield (
+            f"each of {reads} reads of the clock was a system call that stopped its program, which was slower for it;"
+            " under eBPF (--sudo) none does"
         )
 
 

@@ -11,7 +11,18 @@ from gotrace.capture.mappings import Mapping, Mappings
 from gotrace.capture.modules import Module, Modules
 from gotrace.capture.unwinding import Step, unwind
 from gotrace.elf.functions import Function
-from gotrace.events.model import Dlerror, Dlopen, Dlsym, Event, Frame, KnownEvent, Library, Signal, SyscallError
+from gotrace.events.model import (
+    ClockReads,
+    Dlerror,
+    Dlopen,
+    Dlsym,
+    Event,
+    Frame,
+    KnownEvent,
+    Library,
+    Signal,
+    SyscallError,
+)
 from gotrace.sources.base import Moment
 
 _TRAMPOLINE: Final = "__restore_rt"
@@ -64,7 +75,7 @@ class Naming:
         return named
 
     def failing_calls(self, events: list[KnownEvent]) -> list[KnownEvent]:
-        """All events of a capture that has ended, the stacks of failing calls named."""
+        """All events of a capture that has ended, named: the stacks of failing calls, and where clocks were read."""
         stacks: dict[tuple[tuple[int, ...], ...], tuple[Frame, ...]] = {}
         for event in events:
             if isinstance(event, SyscallError) and event.ip:
@@ -72,6 +83,8 @@ class Naming:
                 if key not in stacks:
                     stacks[key] = self._stack_of_call(event)
                 force_setattr(event, "stack", stacks[key])  # nobody has seen it yet
+            elif isinstance(event, ClockReads):
+                force_setattr(event, "place", self.frame(event.pid, event.ts_ns, Step(event.ip, returning=True)))
         return events
 
     def place(self, pid: int, when_ns: int, ip: int) -> Place | None:

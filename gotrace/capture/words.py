@@ -41,6 +41,7 @@ _ANYWHERE: Final = (
     r"\bx509: |unknown time zone |no such host|:53: |requires cgo|too many open files",
     r"\blookup \S+(?: on \S+)?: |\buser: (?:unknown|lookup) user(?:id)? ",
     r"\bdlopen\b|\bdlsym\b",
+    r": bind: permission denied",
 )
 _KEPT: Final = re.compile(f"^(?:{'|'.join(_BEGINNINGS)})|{'|'.join(_ANYWHERE)}")
 _LONGEST: Final = 4096

@@ -30,3 +30,5 @@ class Facet(StrEnum):
     """Every executable mapping: the program, its loader, shared objects, the vDSO."""
     SIGNALS = "signals"
     """Signals that end a program unless it is caught (SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS)."""
+    CLOCK_READS = "clock_reads"
+    """System calls of 64-bit programs that read a clock which the vDSO serves, counted by process and place in code."""

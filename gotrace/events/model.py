@@ -145,9 +145,12 @@ class Dlsym(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag=
 
 
 class Dlerror(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="dlerror"):
-    """A dlerror(3) returned `text`, which tells of the last failure of its thread. None (no failure) is no event."""
+    """A dlerror(3) returned `text`, which tells of the last failure of its thread; None is NULL: there was none.
 
-    text: str
+    A NULL is an event only where some thread of the process has met a failure that nobody asked about yet.
+    """
+
+    text: str | None
     caller: Frame | None = None
 
 
@@ -170,6 +173,20 @@ class Signal(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag
     sp: int = 0
     instruction: str = ""
     stack: tuple[Frame, ...] = ()
+
+
+class ClockReads(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="clock_reads"):
+    """A process read the clock by `count` system calls `syscall` from one place in its code, `began_ns` to `ts_ns`.
+
+    Calls that succeeded (by ptrace: that were made), and only of clocks that the vDSO serves: where it does its work
+    there are none (vdso(7)). `ip` is the instruction after the call, `place` whose code that is.
+    """
+
+    syscall: str
+    count: int
+    began_ns: int
+    ip: int = 0
+    place: Frame | None = None
 
 
 class Output(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="output"):
@@ -212,4 +229,6 @@ class Unknown(msgspec.Struct, frozen=True):
     raw: bytes
 
 
-KnownEvent = Fork | Exec | Exit | SyscallError | Library | Dlopen | Dlsym | Dlerror | Signal | Output | Fact | Lost
+KnownEvent = (
+    Fork | Exec | Exit | SyscallError | Library | Dlopen | Dlsym | Dlerror | Signal | ClockReads | Output | Fact | Lost
+)

@@ -39,10 +39,11 @@ _KINDS = {
     Facet.DL_CALLS: frozenset({"dlopen", "dlsym", "dlerror"}),
     Facet.LIBRARIES: frozenset({"library"}),
     Facet.SIGNALS: frozenset({"signal"}),
+    Facet.CLOCK_READS: frozenset({"clock_reads"}),
 }
 """The kinds of events in which a facet is delivered."""
 
-OF_A_RUN = frozenset({Facet.DL_CALLS, Facet.LIBRARIES, Facet.SIGNALS, Facet.RESOURCES})
+OF_A_RUN = frozenset({Facet.DL_CALLS, Facet.LIBRARIES, Facet.SIGNALS, Facet.RESOURCES, Facet.CLOCK_READS})
 """What is observed only where a program's run is followed."""
 
 OF_A_BUILD = ("GT1", "GT2")
@@ -60,6 +61,7 @@ _UNSEEN = {
     Facet.DL_CALLS: "calls of dlopen and dlsym",
     Facet.LIBRARIES: "which libraries were loaded",
     Facet.SIGNALS: "signals that end a program",
+    Facet.CLOCK_READS: "system calls that read a clock",
 }
 
 

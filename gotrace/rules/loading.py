@@ -73,7 +73,8 @@ def _minded(span: Span, opening: Opening) -> bool:
     """The program asked why, or told of it, and ended soon: one that does without the library does not."""
     if span.exit is not None and span.exit.ts_ns - opening.call.ts_ns > _SOON_NS:
         return False
-    return opening.error is not None or name_of(opening.call.filename or "") in span.stderr
+    asked = opening.error is not None or opening.asked_elsewhere is not None
+    return asked or name_of(opening.call.filename or "") in span.stderr
 
 
 def missing(trace: Trace, span: Span) -> list[Missing]:

@@ -144,7 +144,7 @@ def _message(crash: Crash, asked: Sequence[Dlsym], opening: Opening | None) -> s
     instead = _replacement(last.symbol, opening)
     told = f" {instead.release} and later have {instead.function} instead." if instead is not None else ""
     if opening is not None and opening.failed and len(names) == 1:
-        reason = f": {opening.error.text}" if opening.error is not None else ""
+        reason = f": {opening.reason}" if opening.reason else ""
         return (
             f"{crashed.program(crash)}{caller} called {what} at the address NULL: dlopen of {opening.call.filename} "
             f"had failed{reason}, and without a library dlsym found no {last.symbol}.{told}"

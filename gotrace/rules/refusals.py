@@ -1,11 +1,11 @@
-"""Who refused a system call: a seccomp filter, a missing capability, a switch of the kernel, or a kernel without it."""
+"""Who refused a system call: a filter, the kernel for want of a capability, by a switch, without the call; a module."""
 
 from __future__ import annotations
 
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -13,8 +13,9 @@ from typing import Any, Final
 
 from gotrace.events.errno import errno_name, errno_numbers
 from gotrace.events.model import Fact, Signal, SyscallError
-from gotrace.rules import capabilities, last_calls
+from gotrace.rules import capabilities, last_calls, security_modules
 from gotrace.rules.last_calls import Ending
+from gotrace.rules.security_modules import Module
 from gotrace.trace.model import Span, Trace
 
 _REFUSALS: Final = errno_numbers("EPERM", "EACCES", "ENOSYS")
@@ -31,6 +32,7 @@ class By(StrEnum):
     KERNEL = "this kernel, which does not have it"
     CAPABILITY = "the kernel, for want of a capability"
     SWITCH = "the kernel, by a switch"
+    MODULE = "a security module of the kernel"
     UNKNOWN = ""
 
 
@@ -44,10 +46,14 @@ class Refusal:
     capability: str = ""
     tried: Fact | None = None
     """The same call by gotrace."""
+    module: Module | None = None
+    """The security module that refused it."""
+    allowed: Fact | None = None
+    """That the permissions of its file allow it."""
 
     @property
     def call(self) -> SyscallError:
-        """The first of these calls."""
+        """The first of these calls; the last one, where it is about a path."""
         return self.ending.call
 
     @property
@@ -102,11 +108,23 @@ def _attributed(trace: Trace, ending: Ending) -> Refusal:
     by, sure = _of_a_filter(trace, span, call, tried)
     if by is By.SECCOMP:
         return Refusal(ending, by, min(sure, ending.sure), tried=tried)
+    last = _last_alike(ending)
+    of_module = security_modules.refuses(trace, span, last, tried)
+    if of_module is not None:
+        (module, allowed), ending = of_module, replace(ending, call=last)
+        return Refusal(ending, By.MODULE, min(module.sure, ending.sure), tried=tried, module=module, allowed=allowed)
     needed = capabilities.needed(call)
     held = capabilities.held(last_calls.trusted(trace, span))
     if needed and held is not None and not any(name in held for name in needed):
         return Refusal(ending, By.CAPABILITY, ending.sure, needed[0], tried)
     return Refusal(ending, by, min(sure, ending.sure), tried=tried)
+
+
+def _last_alike(ending: Ending) -> SyscallError:
+    """Of calls with a path each may be refused for another reason: the last one is what the program ended by."""
+    first, crash = ending.call, ending.crash
+    alike = [one for one in ending.span.errors if (one.syscall, one.errno) == (first.syscall, first.errno)]
+    return ([one for one in alike if crash is None or one.ts_ns <= crash.signal.ts_ns] or alike)[-1]
 
 
 def _of_nothing(trace: Trace, span: Span, tried: Fact | None) -> tuple[By, float]:

@@ -61,7 +61,13 @@ class SharedLibraryNotFound(Rule):
     severity = Severity.ERROR
     needs: ClassVar[frozenset[Facet]] = frozenset({Facet.EXECS, Facet.FAILED_PATHS, Facet.LIBRARIES})
     infers_from_absence: ClassVar[frozenset[str]] = frozenset({"library"})
-    consequence_of = ("wrong-elf-file", "noexec-library", "library-of-another-libc", "dlopen-in-static-program")
+    consequence_of = (
+        "wrong-elf-file",
+        "noexec-library",
+        "library-of-another-libc",
+        "dlopen-in-static-program",
+        "refused-by-security-module",
+    )
 
     def check(self, trace: Trace) -> Iterator[Finding]:
         """One finding for each library of each program."""

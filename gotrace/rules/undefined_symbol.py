@@ -129,7 +129,7 @@ def _chosen(
 ) -> _Lack | None:
     """The file and the symbol that the loader named, or the first file that lacks any."""
     told = evidence.said(span, _SAYS)
-    text = _SAYS.search(opening.error.text) if opening is not None and opening.error is not None else None
+    text = _SAYS.search(opening.reason) if opening is not None else None
     match = text or (told.found if told is not None else None)
     name = (match["name"] or match["musl_name"]) if match is not None else None
     lacking = [(path, fact) for path, fact in facts.items() if path in binaries and not flavour(binaries[path], "is")]

@@ -109,7 +109,7 @@ class Scenario:
     id: str
     title: str
     rule: str | None
-    """The rule whose finding comes first; None: gotrace has nothing to find."""
+    """The rule that it shows: its finding comes first, unless the act names others. None: there is nothing to find."""
     text: str
     """What happens and why, in Markdown."""
     tags: tuple[str, ...]

@@ -6,24 +6,32 @@ import os
 import posixpath
 import shutil
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from gotrace.host.distribution import distribution
+from gotrace.host.security_modules import landlock_version
 from gotrace.rules import packages
 
 _INCLUDE: Final = "/usr/include/"
 _LIBRARY_SUFFIXES: Final = (".so", ".a")
+_OF_THE_KERNEL: Final[dict[str, tuple[Callable[[], int], str]]] = {
+    "kernel:landlock": (
+        landlock_version,
+        "boot a kernel built with CONFIG_SECURITY_LANDLOCK, and with landlock in lsm=",
+    ),
+}
+"""What no package brings: how it is found out, and what to do."""
 
 
 class Requirement(NamedTuple):
     """Something that is missing."""
 
     name: str
-    """The command, or the file."""
+    """The command, the file, or what the kernel has to have."""
     how: str
     """What to do, as a sentence or a command."""
     package: str = ""
@@ -31,7 +39,10 @@ class Requirement(NamedTuple):
 
 
 def missing_of(requires: Iterable[str]) -> list[Requirement]:
-    """Of commands and absolute paths of files, those that are not here, each once and in order."""
+    """Of commands, absolute paths of files, and features of the kernel (`kernel:landlock`), those that are not here.
+
+    Each once and in order.
+    """
     return [_requirement(name) for name in dict.fromkeys(requires) if not _is_there(name)]
 
 
@@ -74,6 +85,8 @@ def _package_of_file(path: str) -> str:
 
 
 def _requirement(name: str) -> Requirement:
+    if name in _OF_THE_KERNEL:
+        return Requirement(name, _OF_THE_KERNEL[name][1])
     package = package_of(name)
     if package:
         return Requirement(name, f"apt-get install {package}", package)
@@ -84,6 +97,8 @@ def _requirement(name: str) -> Requirement:
 
 
 def _is_there(name: str) -> bool:
+    if name in _OF_THE_KERNEL:
+        return bool(_OF_THE_KERNEL[name][0]())
     return Path(name).exists() if name.startswith("/") else shutil.which(name) is not None
 
 

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from operator import attrgetter
 
 from gotrace.events.model import (
+    ClockReads,
     Dlerror,
     Dlopen,
     Dlsym,
@@ -96,7 +97,7 @@ class _Assembly:
         else:
             self._trace.lost.append(event)
 
-    def _of_a_running_image(self, event: Library | Dlopen | Dlsym | Dlerror | Signal) -> None:
+    def _of_a_running_image(self, event: Library | Dlopen | Dlsym | Dlerror | Signal | ClockReads) -> None:
         self._process(event)
         image = self._image[event.pid]
         if image is None:
@@ -105,6 +106,8 @@ class _Assembly:
             image.libraries.append(event)
         elif isinstance(event, Signal):
             image.signals.append(event)
+        elif isinstance(event, ClockReads):
+            image.clock_reads.append(event)
         else:
             image.linking.append(event)
 

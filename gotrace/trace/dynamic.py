@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 from gotrace.events.model import Dlerror, Dlopen, Dlsym, SyscallError
-from gotrace.events.running import RTLD_DEFAULT, RTLD_NEXT
+from gotrace.events.running import RTLD_DEFAULT, RTLD_NEXT, RTLD_NOLOAD
 from gotrace.trace.model import Span
+
+_AT_ONCE_NS: Final = 1_000_000_000
+"""Who wants to know why a dlopen failed asks within that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +22,19 @@ class Opening:
     """What dlerror told of its failure; None where it succeeded, or where the program did not ask."""
     tried: tuple[SyscallError, ...]
     """The failing calls of its thread meanwhile: the search path walked, and why each candidate was refused."""
+    asked_elsewhere: Dlerror | None = None
+    """The dlerror of another thread, which therefore returned NULL, where nobody asked in this one: the program wanted
+    to know the reason, and was told none."""
 
     @property
     def failed(self) -> bool:
         """It returned NULL."""
         return not self.call.handle
+
+    @property
+    def reason(self) -> str:
+        """The words of dlerror; empty where it told none."""
+        return (self.error.text or "") if self.error is not None else ""
 
 
 def openings(span: Span) -> list[Opening]:
@@ -31,7 +43,8 @@ def openings(span: Span) -> list[Opening]:
     for number, event in enumerate(span.linking):
         if isinstance(event, Dlopen):
             error = None if event.handle else _error_after(span, number)
-            found.append(Opening(event, error, _tried(span, event)))
+            elsewhere = None if event.handle else _asked_elsewhere(span, number, event)
+            found.append(Opening(event, error, _tried(span, event), elsewhere))
     return found
 
 
@@ -62,8 +75,34 @@ def _error_after(span: Span, number: int) -> Dlerror | None:
     failed = span.linking[number]
     for event in span.linking[number + 1 :]:
         if event.tid == failed.tid:
-            return event if isinstance(event, Dlerror) else None
+            return event if isinstance(event, Dlerror) and event.text is not None else None
     return None
+
+
+def _asked_elsewhere(span: Span, number: int, failed: Dlopen) -> Dlerror | None:
+    """The first NULL that another thread got soon after, unless this one asks as its next call of the loader."""
+    if failed.flags & RTLD_NOLOAD:
+        return None  # it only asks whether the library is there: a no is no error
+    asked = None
+    for at, event in enumerate(span.linking[number + 1 :], number + 1):
+        if event.tid == failed.tid:
+            return None if isinstance(event, Dlerror) else asked
+        if asked is None and isinstance(event, Dlerror) and event.text is None and _is_about(event, failed):
+            asked = None if _clears(span, at) else event
+    return asked
+
+
+def _is_about(asked: Dlerror, failed: Dlopen) -> bool:
+    """The same file's code asks, and at once."""
+    files = {call.caller.module for call in (asked, failed) if call.caller is not None and call.caller.module}
+    return len(files) <= 1 and asked.ts_ns - failed.ts_ns <= _AT_ONCE_NS
+
+
+def _clears(span: Span, number: int) -> bool:
+    """Its thread looks a symbol up next: then that dlerror had only to forget what was before, as dlsym(3) advises."""
+    asked = span.linking[number]
+    following = (event for event in span.linking[number + 1 :] if event.tid == asked.tid)
+    return isinstance(next(following, None), Dlsym)
 
 
 def _tried(span: Span, call: Dlopen) -> tuple[SyscallError, ...]:

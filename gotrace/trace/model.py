@@ -10,7 +10,20 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from gotrace.events.facets import Facet
-from gotrace.events.model import Dlerror, Dlopen, Dlsym, Exec, Exit, Fact, Library, Lost, Output, Signal, SyscallError
+from gotrace.events.model import (
+    ClockReads,
+    Dlerror,
+    Dlopen,
+    Dlsym,
+    Exec,
+    Exit,
+    Fact,
+    Library,
+    Lost,
+    Output,
+    Signal,
+    SyscallError,
+)
 from gotrace.events.recording import Header
 from gotrace.events.tools import Role
 from gotrace.trace.factindex import FactIndex
@@ -77,6 +90,8 @@ class Span:
     linking: list[Dlopen | Dlsym | Dlerror] = field(default_factory=list)
     """What it asked of the loader at run time, all threads together, in order of the answers."""
     signals: list[Signal] = field(default_factory=list)
+    clock_reads: list[ClockReads] = field(default_factory=list)
+    """Where it read the clock by system calls, and how often."""
     compiler: Compiler | None = None
     """For role CC and, taken over from its driver, CC1, AS, COLLECT2 and LD."""
     build: Build | None = None

@@ -33,6 +33,7 @@ OF_A_RUN = {
         " instruction goroutine go_at go_found go_frames memory_bytes memory spill",
     ),
     "burst": (72, f"{HEAD} id since_ns folded ip nr error abi seen unused"),
+    "clock_reads": (64, f"{HEAD} id since_ns calls ip nr unused"),
     "file_id": (16, "inode device"),
     "unseen_record": (32, "ts_ns inode device pid stopped"),
 }  # fmt: skip

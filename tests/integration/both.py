@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -33,10 +34,16 @@ class Both:
     ptrace: Observed
 
 
-def observe_both(argv: Sequence[str], *, env: dict[str, str] | None = None, uid: int = 0) -> Both:
-    """Run `argv` to its end under both. With `uid` command and tracer belong to that user; eBPF sees it as root."""
+def observe_both(
+    argv: Sequence[str], *, env: dict[str, str] | None = None, uid: int = 0, running: bool = False
+) -> Both:
+    """Run `argv` to its end under both. With `uid` command and tracer belong to that user; eBPF sees it as root.
+
+    `running`: it is followed as a program's run, not as a build.
+    """
     source = _Twofold(uid)
-    whole = observe(argv, source=cast(Source, source), env=env)
+    target = Target(secrets.randbits(63), running=running, program=argv[0])
+    whole = observe(argv, source=cast(Source, source), env=env, target=target)
     ebpf, ptrace = (
         Observed(whole.pid, whole.wait_status, sorted(events, key=lambda event: event.ts_ns), lost)
         for events, lost in zip(source.capture.events, source.capture.lost, strict=True)

@@ -171,8 +171,14 @@ def found() -> Found:
 
 @pytest.fixture(scope="session")
 def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One build cache for all: what fails is never cached, and the standard library is compiled once."""
-    return tmp_path_factory.mktemp("go-build-cache")
+    """One build cache for all: what fails is never cached, and the standard library is compiled once.
+
+    Processes of pytest-xdist share it as well.
+    """
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "go-build-cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture

@@ -93,6 +93,13 @@ def _cut_alike(one: Exec, other: Event) -> tuple[Event, Event]:
     )
 
 
+def _refused_places(ebpf: Events, ptrace: Events) -> tuple[Events, Events]:
+    return ebpf, [
+        msgspec.structs.replace(event, root="", mount_namespace=0) if isinstance(event, Exec) and event.error else event
+        for event in ptrace
+    ]
+
+
 def _killed_in_a_call(ebpf: Events, ptrace: Events) -> tuple[Events, Events]:
     """A thread that is killed in a call leaves it, but stops for no tracer; nobody gets the result.
 
@@ -144,6 +151,7 @@ DIFFERENCES = (
     Difference("x32", only_ebpf(_x32)),
     Difference("long paths", _long_paths),
     Difference("arguments of a refused exec", _refused_vectors),
+    Difference("the root of a refused exec", _refused_places),
     Difference("the thread of an exit", _last_threads),
     Difference("calls in which a thread is killed", _killed_in_a_call),  # the last: it compares what is even by now
 )

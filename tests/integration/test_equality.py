@@ -204,14 +204,19 @@ def test_roots_and_folders_that_are_not_what_they_were(program: Callable[[str], 
     assert [e.cwd for e in both.ptrace.execs()[1:]] == ["/folder", "/", str(Path.cwd())]
     assert [(e.root, e.mount_namespace) for e in both.ptrace.execs()] == [("", 0), *[(str(inside.parent), 0)] * 3]
 
+    places = {(e.path, e.root, e.mount_namespace) for e in both.ptrace.execs(failed=True)}
+    assert places == {("/nowhere/by-32-bits", str(inside.parent), 0)}, "tiny32 executes what is not there"
+
     both = shell(f"cd {gone}; rmdir {gone}; /bin/true; rmdir {gone.parent}; /bin/true; cd '{odd}'; exec /bin/true")
     assert [e.cwd for e in both.ptrace.execs() if e.path == "/bin/true"] == [str(gone), str(gone), str(odd)]
 
-    mounts = f"mount -t tmpfs none '{odd}'; mkdir '{odd}/a'; cd '{odd}/a'; exec /bin/true"
+    mounts = f"mount -t tmpfs none '{odd}'; mkdir '{odd}/a'; cd '{odd}/a'; (exec /proc/version); exec /bin/true"
     both = equal(observe_both(["/usr/bin/unshare", "-m", "/bin/sh", "-c", mounts]))
     assert both.ptrace.execs()[-1].cwd == f"{odd}/a"
     assert [e.root for e in both.ptrace.execs()] == [""] * len(both.ptrace.execs())
     assert [bool(e.mount_namespace) for e in both.ptrace.execs()[:2]] == [False, True]
+    (refused,) = both.ptrace.execs(failed=True)
+    assert (refused.root, refused.mount_namespace) == ("", both.ptrace.execs()[-1].mount_namespace)
 
 
 def test_execs_by_descriptor() -> None:

@@ -36,7 +36,7 @@ def refused(processes: Processes, events: Iterable[KnownEvent]) -> Iterator[Refu
     here = {id(life) for life in processes.lives()}
     by_pid = {life.pid: life for life in processes}
     for attempt in attempts:
-        started = _started(by_pid.get(attempt.pid))
+        started = asker(by_pid.get(attempt.pid))
         if started is not None and id(started.process) not in here:
             continue
         path, cwd = attempt.path, (started.exec.cwd or "") if started is not None else ""
@@ -75,7 +75,7 @@ def _link(path: str) -> str | None:
     return None
 
 
-def _started(life: ProcessLife | None) -> Image | None:
+def asker(life: ProcessLife | None) -> Image | None:
     """The program that asked: of the process itself, or the one that it is a copy of."""
     while life is not None:
         if life.images:

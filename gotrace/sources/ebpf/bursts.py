@@ -1,4 +1,4 @@
-"""Reads what bursts.c counted in place of telling it, through a read-only mmap(2) that outlives the collector."""
+"""Reads what probes counted in place of telling it (bursts.c, clock_reads.c): a mmap(2) that outlives the collector."""
 
 from __future__ import annotations
 
@@ -14,11 +14,14 @@ _HEADER: Final = struct.Struct("<II")
 
 
 class Bursts:
-    """The table behind a descriptor of a mmapable array; the descriptor may be closed after construction."""
+    """The table behind a descriptor of a mmapable array; the descriptor may be closed after construction.
 
-    def __init__(self, descriptor: int, entries: int, layout: Layout) -> None:
+    `counter` is the member that counts; an entry in which it is 0 is none.
+    """
+
+    def __init__(self, descriptor: int, entries: int, layout: Layout, counter: str = "folded") -> None:
         self._size = format_of(layout).size
-        self._folded_at, self._folded = format_of(layout, until="folded").size, struct.Struct("<Q")
+        self._counter_at, self._counter = format_of(layout, until=counter).size, struct.Struct("<Q")
         self._entries = entries
         size = (self._size * entries + mmap.PAGESIZE - 1) // mmap.PAGESIZE * mmap.PAGESIZE
         self._map = mmap.mmap(descriptor, size, mmap.MAP_SHARED, mmap.PROT_READ)
@@ -27,7 +30,7 @@ class Bursts:
         """A record for each kind of call of which some were only counted, as a ring buffer would hold it."""
         found = bytearray()
         for start in range(0, self._entries * self._size, self._size):
-            if self._folded.unpack_from(self._map, start + self._folded_at)[0]:
+            if self._counter.unpack_from(self._map, start + self._counter_at)[0]:
                 payload = self._map[start : start + self._size]
                 found += _HEADER.pack(len(payload), 0) + payload
                 found += bytes(-(len(payload) + HEADER_BYTES) % 8)

@@ -22,6 +22,7 @@ _KINDS = {
     "COUNTER_LOST_LIBRARY": ("library", "ring buffer full, or its descriptor was closed at once"),
     "COUNTER_LOST_DL_CALL": ("dlopen", "ring buffer or table of calls full, or a name not readable"),
     "COUNTER_LOST_SIGNAL": ("signal", "ring buffer full"),
+    "COUNTER_LOST_CLOCK_READS": ("clock_reads", "table full: more places in code read the clock by system calls"),
 }  # fmt: skip
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import msgspec
 
-from gotrace.events.model import Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal, SyscallError
+from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal, SyscallError
 from gotrace.events.text import printable
 from gotrace.sources import syscalls
 from gotrace.sources.base import Moment
@@ -59,6 +59,7 @@ class RunDecoder:
         failure = layouts["failure_record"]
         self._stack_at, self._stack = _part(failure, "burst", "frames", "stack")
         self._burst = format_of(layouts["burst"])
+        self._clock_reads = format_of(layouts["clock_reads"]) if "clock_reads" in layouts else None
         self._of_burst: dict[int, SyscallError] = {}
         """The last call that was told of each kind that may become a burst."""
         self._stopped: set[int] = set()
@@ -75,13 +76,16 @@ class RunDecoder:
                 self._of_burst[burst] = event
             return event
 
-        return {
+        found: dict[int, _Decode] = {
             self._constants["KIND_FAILURE"]: with_stack,
             self._constants["KIND_LIBRARY"]: self._decode_library,
             self._constants["KIND_DL_CALL"]: self._decode_dl_call,
             self._constants["KIND_SIGNAL"]: self._decode_signal,
             self._constants["KIND_BURST"]: self._decode_burst,
         }
+        if self._clock_reads is not None:  # not in spools of older versions
+            found[self._constants["KIND_CLOCK_READS"]] = partial(_decode_clock_reads, self._clock_reads)
+        return found
 
     def with_moments(self, events: list[Event]) -> list[Event]:
         """The events of whole records; each signal is followed by its `Moment`."""
@@ -145,7 +149,7 @@ class RunDecoder:
                 ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, symbol=name, handle=handle, address=result,
                 version=_text(data, at + self._dl.size + name_bytes, version_bytes), caller=by,
             )  # fmt: skip
-        return Dlerror(ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, text=name, caller=by)
+        return Dlerror(ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, text=name if name_bytes else None, caller=by)
 
     def _decode_signal(self, data: bytes, at: int) -> Event:
         ts_ns, pid, tid, ns_pid, _, _, address, handler, error_code, trap = self._signal.unpack_from(data, at)
@@ -173,6 +177,14 @@ class RunDecoder:
             instruction=data[instruction : instruction + instruction_bytes].hex(),
             stack=tuple(map(_frame, frames)),
         )  # fmt: skip
+
+
+def _decode_clock_reads(layout: struct.Struct, data: bytes, at: int) -> Event:
+    ts_ns, pid, tid, ns_pid, _, _, _, since_ns, calls, ip, number, _ = layout.unpack_from(data, at)
+    _, name = named_call(ABIS.index("x86_64"), number)
+    return ClockReads(
+        ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=_inner(ns_pid, pid), syscall=name, count=calls, began_ns=since_ns, ip=ip
+    )
 
 
 def _part(layout: Layout, *names: str) -> tuple[int, struct.Struct]:

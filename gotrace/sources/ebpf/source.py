@@ -40,6 +40,8 @@ OBSERVES: Final = frozenset(
 )
 
 
+_COUNTED: Final = {"bursts": ("burst", "folded"), "clock_reads": ("clock_reads", "calls")}
+"""Tables of what a followed run only counts: the structure of their entries, and the member that counts."""
 _OF_RUN: Final[Mapping[str, tuple[Facet | None, str]]] = {
     "on_exec_mappings": (Facet.LIBRARIES, "the program, its loader and the vDSO are not among the libraries seen"),
     "on_library": (Facet.LIBRARIES, "libraries are not seen"),
@@ -110,7 +112,8 @@ class EbpfCapture:
         self._target = target
         self._sudo = sudo
         self._given = given
-        self.observes = OBSERVES | ({facet for facet, _ in _OF_RUN.values() if facet} if target.running else set())
+        of_run = {Facet.CLOCK_READS, *(facet for facet, _ in _OF_RUN.values() if facet)}
+        self.observes = OBSERVES | (of_run if target.running else set())
         self.observes -= {Facet.FROM_START} if target.pid else set()
         self.degraded: tuple[str, ...] = ()
         self.followed: tuple[int, ...] = ()
@@ -121,7 +124,7 @@ class EbpfCapture:
         self._connection: socket.socket | None = None
         self._rings: dict[str, Ring] = {}
         self._counters: Counters | None = None
-        self._bursts: Bursts | None = None
+        self._bursts: list[Bursts] = []
         self._last_records = b""
         """What was only counted, once the capture has stopped."""
         self._decoder: RecordDecoder | None = None
@@ -143,8 +146,8 @@ class EbpfCapture:
             ring.close()
         if self._counters is not None:
             self._counters.close()
-        if self._bursts is not None:
-            self._bursts.close()
+        for table in self._bursts:
+            table.close()
 
     def attach(self) -> None:
         """Wait until the programs are attached; see the protocol."""
@@ -168,8 +171,9 @@ class EbpfCapture:
         sizes = dict(answer.maps)
         self._rings = {name: Ring(maps[name], sizes[name]) for name in ("live", "bulk")}
         self._counters = Counters(maps["counters"], answer.constants)
-        if "bursts" in maps:
-            self._bursts = Bursts(maps["bursts"], sizes["bursts"], answer.layouts["burst"])
+        for name, (structure, counter) in _COUNTED.items():
+            if name in maps:
+                self._bursts.append(Bursts(maps[name], sizes[name], answer.layouts[structure], counter))
         for descriptor in descriptors:
             os.close(descriptor)
         self.decoder_info = {
@@ -241,7 +245,7 @@ class EbpfCapture:
         except OSError:
             self._collector_died_ns = self._collector_died_ns or time.monotonic_ns()
         now = time.monotonic_ns()
-        self._last_records = self._bursts.records() if self._bursts is not None else b""
+        self._last_records = b"".join(table.records() for table in self._bursts)
         lost = self._counters.lost(now)
         if isinstance(stopped, Stopped):
             self.notes = tuple(stopped.notes)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import struct
 from typing import Any, Final, NamedTuple
 
-from gotrace.events.model import Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal
+from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal
 from gotrace.events.text import printable
 from gotrace.sources.base import Moment
+from gotrace.sources.ptrace.calls import call_of
 from gotrace.sources.ptrace.mappings import Mapping
 
 FUNCTIONS: Final = ("dlopen", "dlmopen", "dlsym", "dlvsym", "dlerror")
@@ -22,6 +23,19 @@ _CALL: Final = struct.Struct("<BBHHHQQQQQ")
 """Function, 1 where there is no text, bytes of two texts, 0, handle or namespace, flags, result, caller, begin."""
 _SIGNAL: Final = struct.Struct("<iIQBBHI17Q")
 """Code, sender, address, 1 where it is handled, bytes of instruction, frames, bytes of stack, registers."""
+
+
+_CLOCK_READS: Final = struct.Struct("<QQQ")
+"""Calls, when the first one began, and the place in code; the number in the record's head is the mark of the call."""
+
+
+class Reads(NamedTuple):
+    """So many calls by which one place in a process's code read the clock, the last one at `ts_ns`."""
+
+    calls: int
+    began_ns: int
+    ts_ns: int
+    ip: int
 
 
 class Call(NamedTuple):
@@ -68,6 +82,11 @@ def call(made: Call) -> bytes:
     return head + text + made.version
 
 
+def clock_reads(made: Reads) -> bytes:
+    """Body of a record about reads of the clock."""
+    return _CLOCK_READS.pack(made.calls, made.began_ns, made.ip)
+
+
 def fault(met: Fault) -> bytes:
     """Body of a record about a signal."""
     head = _SIGNAL.pack(
@@ -100,8 +119,17 @@ def call_event(who: dict[str, Any], _number: int, data: bytes, at: int) -> Event
                 namespace=handle,
             )  # fmt: skip
         case "dlerror":
-            return Dlerror(**who, text=text, caller=by)
+            return Dlerror(**who, text=None if none else text, caller=by)
     return Dlsym(**who, symbol=text, handle=handle, address=result, version=version, caller=by)
+
+
+def clock_reads_event(who: dict[str, Any], number: int, data: bytes, at: int) -> Event:
+    """The event of such a body."""
+    count, began, ip = _CLOCK_READS.unpack_from(data, at)
+    call = call_of(number)
+    if call is None:
+        raise ValueError(f"no call has the mark {number}")
+    return ClockReads(**who, syscall=call.name, count=count, began_ns=began, ip=ip)
 
 
 def signal_events(who: dict[str, Any], number: int, data: bytes, at: int) -> tuple[Event, Event]:

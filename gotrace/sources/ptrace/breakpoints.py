@@ -51,9 +51,20 @@ class Space:
         self.sites: dict[int, Site] = {}
         self.members: set[Process] = set()
         """The processes that have it: more than one only after a vfork(2), or a clone(2) like it."""
+        self.unasked = 0
+        """Failures of its loader that nobody has asked dlerror about yet."""
         self._were: dict[int, int] = {}
         """The bytes below all breakpoints, also of those that are removed: a thread may have met them before that."""
         self._note = note
+
+    def asked(self) -> bool:
+        """Somebody called dlerror: whether a failure waited for that, of which there is one less now.
+
+        They are counted, not marked: each may be asked about by a thread that is told of none.
+        """
+        waited = self.unasked > 0
+        self.unasked -= waited
+        return waited
 
     def plant(self, memory: Memory, address: int, purpose: int, pushed: int = 0) -> bool:
         """Have a breakpoint there; False where it cannot be, or where somebody else's is."""

@@ -12,6 +12,8 @@ Where a program's run is followed, calls without a path stop as well that ask fo
 memory, sockets, polls, rights): they are few, and their failure is what ends it. So do calls of numbers that have no
 name yet, and those by which a program gets a seccomp filter of its own: what that refuses never comes to our filter,
 for an errno outranks a stop (seccomp(2)), so that from then on all calls have to stop.
+
+Reads of a clock that the vDSO serves stop as well in a run, to be counted: where the vDSO does its work there are none.
 """
 
 from __future__ import annotations
@@ -47,6 +49,8 @@ class Kind(IntEnum):
     """Its first argument points to a struct clone_args, which begins with the flags (clone(2))."""
     FILTER = 5
     """As FAILURE; and it may put a filter on the program that refuses calls before ours is asked."""
+    CLOCK = 6
+    """It reads a clock: only that it is made is of interest."""
 
 
 class Call(NamedTuple):
@@ -81,6 +85,10 @@ _OF_PROGRAMS: Final = frozenset(
     | {"futex_waitv", "ioprio_set"}
 )
 """Calls without a path that stop where a program's run is followed."""
+_CLOCKS: Final = frozenset({"clock_gettime", "gettimeofday", "time"})
+SERVED_CLOCKS: Final = (0, 1, 4, 5, 6, 7, 11)
+"""CLOCK_REALTIME, _MONOTONIC, _MONOTONIC_RAW, both _COARSE, _BOOTTIME and _TAI: the vDSO serves no other of
+clock_gettime(2) (the kernel's lib/vdso/gettimeofday.c)."""
 _FILTERS: Final = frozenset({"seccomp", "prctl"})
 PR_SET_SECCOMP: Final = 22
 
@@ -133,9 +141,24 @@ def of_programs() -> tuple[Call, ...]:
 
 
 @cache
+def clock_reads() -> tuple[Call, ...]:
+    """Those that read a clock, of 64-bit programs: all calls of a 32-bit one come from its vDSO."""
+    return tuple(
+        Call(ABIS.index(call.abi), call.number, call.name, Kind.CLOCK, ())
+        for call in syscalls.table()
+        if call.name in _CLOCKS and call.abi == "x86_64"
+    )
+
+
+def asks_the_vdso(name: str, clock: int) -> bool:
+    """Whether such a call would be none where the vDSO serves; `clock` is its first argument."""
+    return name != "clock_gettime" or clock & 0xFFFFFFFF in SERVED_CLOCKS
+
+
+@cache
 def by_mark() -> dict[int, Call]:
     """The calls that have a name, by their marks."""
-    return {call.mark: call for call in (*observed(), *of_programs(), *births())}
+    return {call.mark: call for call in (*observed(), *of_programs(), *births(), *clock_reads())}
 
 
 @cache

@@ -8,14 +8,16 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from gotrace.sources.ptrace.calls import ABIS, MARKS, births, numbered, observed, of_programs
+from gotrace.sources.ptrace.calls import ABIS, MARKS, births, clock_reads, noise, numbered, observed, of_programs
 from gotrace.sources.ptrace.channel import RECORDING
+from gotrace.sources.ptrace.frames import MOST_FRAMES
 from gotrace.sources.ptrace.requests import Requests
 from gotrace.sources.ptrace.stops import PATH_LIMIT, PythonStops, Stop
 
 _LIBRARY: Final = Path(__file__).with_name("_stops.so")
-_STOP: Final = struct.Struct("<iiiIQqQ6QII")
-"""struct stop of stops.c, without the text."""
+_STOP: Final = struct.Struct("<iiiIQqQ6QIII4x")
+"""struct stop of stops.c, without stack and text."""
+_TEXT_AT: Final = _STOP.size + 8 * MOST_FRAMES
 _SWITCH: Final = "GOTRACE_PTRACE_LOOP"
 """`python`: do without the compiled loop, to compare them and to find out whether it is to blame."""
 
@@ -35,8 +37,8 @@ def _load() -> ctypes.CDLL | None:
     try:
         library = ctypes.CDLL(str(_LIBRARY))
         layout = tuple((ctypes.c_uint32 * 4).in_dll(library, "layout_of_stop"))
-        fits = layout == (_STOP.size + 2 * PATH_LIMIT, _STOP.size, MARKS, PATH_LIMIT) and library.can_read()
-        fits = fits and hasattr(library, "follow_all_calls")
+        fits = layout == (_TEXT_AT + 2 * PATH_LIMIT, _TEXT_AT, MARKS, PATH_LIMIT) and library.can_read()
+        fits = fits and all(hasattr(library, name) for name in ("set_harmless", "asks_the_vdso"))
     except (OSError, ValueError, AttributeError):
         return None
     return library if fits else None
@@ -56,14 +58,16 @@ class CompiledStops(Requests):
     ) -> None:
         super().__init__()
         library.tell_signals(sum(1 << number for number in signals))
-        for call in (*observed(), *(of_programs() if signals else ()), *births()):
+        for call in (*observed(), *((*of_programs(), *clock_reads()) if signals else ()), *births()):
             library.set_call(call.mark, int(call.kind), *(*call.paths, 0, 0)[:2])
+            for error in noise().get(call.mark, ()):
+                library.set_harmless(call.mark, error)
         for abi, number in numbered().items() if signals else ():
             library.set_nameless(abi * MARKS // len(ABIS), number)
         self._follow = library.follow_all_calls
         self._follow(syscalls or filtered, syscalls)
         self._how = ctypes.c_int.in_dll(library, "go_on")
-        self._buffer = ctypes.create_string_buffer(_STOP.size + 2 * PATH_LIMIT)
+        self._buffer = ctypes.create_string_buffer(_TEXT_AT + 2 * PATH_LIMIT)
         self._view = memoryview(self._buffer)
         self._recording = ctypes.c_uint64.from_buffer(words, RECORDING * words.itemsize)
         self._address, self._flag = ctypes.addressof(self._buffer), ctypes.addressof(self._recording)
@@ -100,10 +104,12 @@ class CompiledStops(Requests):
         return self._found() if self._look(self._address, tid, status, self._flag) else None
 
     def _found(self) -> Stop:
-        what, tid, status, mark, message, result, ip, a0, a1, a2, a3, a4, a5, first, second = _STOP.unpack_from(
-            self._view
+        view = self._view
+        what, tid, status, mark, message, result, ip, a0, a1, a2, a3, a4, a5, first, second, frames = _STOP.unpack_from(
+            view
         )
-        text = bytes(self._view[_STOP.size : _STOP.size + first + second]) if first or second else b""
+        text = bytes(view[_TEXT_AT : _TEXT_AT + first + second]) if first or second else b""
+        stack = bytes(view[_STOP.size : _STOP.size + 8 * frames]) if frames else b""
         return Stop(
-            what, tid, status, mark, message, result, ip, (a0, a1, a2, a3, a4, a5), first, second, text
+            what, tid, status, mark, message, result, ip, (a0, a1, a2, a3, a4, a5), first, second, text, stack
         )  # fmt: skip

@@ -13,9 +13,11 @@ from gotrace.sources.ptrace.calls import (
     CLONE_UNTRACED,
     MARKS,
     PR_SET_SECCOMP,
+    SERVED_CLOCKS,
     Call,
     Kind,
     births,
+    clock_reads,
     numbered,
     observed,
     of_programs,
@@ -54,7 +56,7 @@ def program(*, stdout: bool, running: bool = False) -> list[Instruction]:
     """
     per_abi = []
     for position, abi in enumerate(ABIS):
-        of_run = of_programs() if running else ()
+        of_run = (*of_programs(), *clock_reads()) if running else ()
         stopping = [call for call in (*observed(), *of_run, *births()) if call.abi == position]
         calls = [step for call in stopping for step in _for(call, stdout=stdout, running=running)]
         nameless = _nameless(position) if running else []
@@ -94,6 +96,9 @@ def _for(call: Call, *, stdout: bool, running: bool) -> list[Instruction]:
     elif call.kind is Kind.CLONE and not running:
         asked = (JUMP_SET, 0, 1, CLONE_UNTRACED)
         then = [(LOAD, 0, 0, _argument(0)), asked, stop, (RETURN, 0, 0, ALLOW)]
+    elif call.kind is Kind.CLOCK and call.name == "clock_gettime":
+        served = [(JUMP_EQUAL, len(SERVED_CLOCKS) - at, 0, clock) for at, clock in enumerate(SERVED_CLOCKS)]
+        then = [(LOAD, 0, 0, _argument(0)), *served, (RETURN, 0, 0, ALLOW), stop]
     elif call.name in _FLAGS_ARGUMENT:
         flags = _argument(_FLAGS_ARGUMENT[call.name])
         then = [(LOAD, 0, 0, flags), (JUMP_SET, 0, 1, _AT_EMPTY_PATH), (RETURN, 0, 0, ALLOW), stop]

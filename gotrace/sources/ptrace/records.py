@@ -11,33 +11,37 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from gotrace.errors import RecordingError
-from gotrace.events.model import Event, Exec, Exit, Fork, Output, SyscallError
+from gotrace.events.model import Event, Exec, Exit, Fork, Frame, Output, SyscallError
 from gotrace.events.text import printable
 from gotrace.sources.ptrace import bodies, mappings
 from gotrace.sources.ptrace.calls import ABIS, call_of
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+_READABLE: Final = frozenset({1, FORMAT})
+"""Failing calls had no frames in the first one, and 0 where their number is now."""
 
-FORK, EXEC, EXIT, OUTPUT, FAILURE, LIBRARY, CALL, SIGNAL = range(1, 9)
+FORK, EXEC, EXIT, OUTPUT, FAILURE, LIBRARY, CALL, SIGNAL, CLOCK_READS = range(1, 10)
 TRUNCATED, SUPPRESSED, NO_ARGV, NO_ENV, NO_CWD, ELSEWHERE = 1, 2, 4, 8, 16, 32
 """Flags of a record."""
 
 HEAD: Final = struct.Struct("<IHHQIIII")
 """Bytes of the record with its padding, kind, flags, time, pid, tid, pid in the innermost namespace, and a number: the
 child of a fork, the errno of an exec or a failure, the wait status of an exit, the length of an output or of a
-library's path, a signal's own."""
+library's path, a signal's own, the mark of a call that reads a clock."""
 _EXEC_BODY: Final = struct.Struct("<IIIIQ")
 """Bytes of path, argv, environment and working directory, and the true length of a cut argv."""
 _PLACE: Final = struct.Struct("<II")
 """Behind the texts of an exec that is ELSEWHERE: inode number of the mount namespace, and bytes of the root's path."""
 FAILURE_BODY: Final = struct.Struct("<HHHHQ6Q")
-"""Mark of the call, bytes of its two paths (with NUL; 0: none), 0, instruction pointer, six arguments."""
+"""Mark of the call, bytes of its two paths (with NUL; 0: none), number of frames, instruction pointer, six arguments;
+behind them the frames, 8 bytes each, and the paths."""
 FAILURE_HEAD: Final = struct.Struct(HEAD.format + FAILURE_BODY.format.removeprefix("<"))
 
 _CORE: Final = 0x80
 _PADDING: Final = tuple(b"\0" * (-length & 7) for length in range(8))
 
 _path = lru_cache(maxsize=16384)(printable)
+_frame = lru_cache(maxsize=16384)(Frame)
 
 
 class Place(NamedTuple):
@@ -78,6 +82,11 @@ def call(ts_ns: int, who: Who, made: bodies.Call) -> bytes:
 def signal(ts_ns: int, who: Who, number: int, met: bodies.Fault) -> bytes:
     """The signal `number` is about to be delivered to `who`."""
     return _record(SIGNAL, ts_ns, who, number, body=bodies.fault(met))
+
+
+def clock_reads(who: Who, mark: int, made: bodies.Reads) -> bytes:
+    """`who` read the clock by calls of that mark."""
+    return _record(CLOCK_READS, made.ts_ns, who, mark, body=bodies.clock_reads(made))
 
 
 def fork(ts_ns: int, who: Who, child: int) -> bytes:
@@ -137,7 +146,7 @@ class RecordDecoder:
         Raises:
             RecordingError: the records are in a format that this version does not know.
         """
-        if info["format"] != FORMAT:
+        if info["format"] not in _READABLE:
             raise RecordingError(f"records of ptrace in format {info['format']!r}", "read it with a newer gotrace")
         self._decoders: dict[int, _Decode] = {
             FORK: self._fork,
@@ -148,6 +157,7 @@ class RecordDecoder:
             LIBRARY: _of_run(bodies.library_event),
             CALL: _of_run(bodies.call_event),
             SIGNAL: _of_run(bodies.signal_events),
+            CLOCK_READS: _of_run(bodies.clock_reads_event),
         }
 
     def decode(self, data: bytes) -> list[Event]:
@@ -210,8 +220,10 @@ class RecordDecoder:
         )
 
     def _failure(self, who: dict[str, Any], _flags: int, number: int, data: bytes, at: int) -> Event:
-        mark, first, second, _, ip, *args = FAILURE_BODY.unpack_from(data, at)
+        mark, first, second, frames, ip, *args = FAILURE_BODY.unpack_from(data, at)
         at += FAILURE_BODY.size
+        stack = tuple(map(_frame, struct.unpack_from(f"<{frames}Q", data, at)))
+        at += 8 * frames
         call = call_of(mark)
         if call is None:
             raise ValueError(f"no call has the mark {mark}")
@@ -221,8 +233,9 @@ class RecordDecoder:
         if second:
             paths = (*paths, _path(data[at + first : at + first + second - 1]))
         return SyscallError(
-            **who, abi=ABIS[call.abi], syscall=call.name, errno=number, paths=paths, args=tuple(args), ip=ip
-        )
+            **who, abi=ABIS[call.abi], syscall=call.name, errno=number, paths=paths, args=tuple(args), ip=ip,
+            stack=stack,
+        )  # fmt: skip
 
 
 def _strings(block: bytes) -> tuple[str, ...]:

@@ -300,9 +300,11 @@ class Running:
         if call.function in (_DLOPEN, _DLMOPEN) or found.space.mappings.at(address - 1) is None:
             self._look_at_mappings(process, tid, found.space)
         self._release(found)
-        if call.function == _DLERROR:
-            if not call.result:
-                return
+        if call.function != _DLERROR:
+            found.space.unasked += not call.result
+        elif not found.space.asked() and not call.result:
+            return
+        elif call.result:
             call = call._replace(text=process.memory.string(call.result, _TEXT_LIMIT) or b"")
         self._tell(records.CALL, records.call(time.monotonic_ns(), process.who(tid), call))
 

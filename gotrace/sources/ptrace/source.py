@@ -36,6 +36,7 @@ _KINDS: Final = {
     records.LIBRARY: "library",
     records.CALL: "dlopen",
     records.SIGNAL: "signal",
+    records.CLOCK_READS: "clock_reads",
 }
 
 _UNSEEN: Final = {
@@ -47,7 +48,9 @@ _UNSEEN: Final = {
 """Why calls of the loader are missing, by the word that counts them."""
 
 OBSERVES: Final = frozenset({Facet.EXECS, Facet.FAILED_EXECS, Facet.FAILED_PATHS, Facet.STDERR_TEXT, Facet.FROM_START})
-OBSERVES_OF_A_RUN: Final = OBSERVES | {Facet.LIBRARIES, Facet.DL_CALLS, Facet.SIGNALS, Facet.RESOURCES}
+OBSERVES_OF_A_RUN: Final = OBSERVES | {
+    Facet.LIBRARIES, Facet.DL_CALLS, Facet.SIGNALS, Facet.RESOURCES, Facet.CLOCK_READS,
+}  # fmt: skip
 OBSERVES_ATTACHED: Final = frozenset({Facet.EXECS, Facet.LIBRARIES, Facet.DL_CALLS, Facet.SIGNALS})
 """No filter can be put into a process that runs, so its system calls are seen only where each of them stops."""
 

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <linux/audit.h>
 #include <linux/ptrace.h>
 #include <sys/types.h>
@@ -20,8 +21,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { GONE = 1, HALTED, BORN, EXECUTING, EXECUTED, REFUSED, WRITING, WROTE, FAILED, SIGNALLED };
-enum { KIND_FAILURE, KIND_EXEC, KIND_WRITE, KIND_CLONE, KIND_CLONE3, KIND_FILTER, KIND_NONE = 255 };
+enum { GONE = 1, HALTED, BORN, EXECUTING, EXECUTED, REFUSED, WRITING, WROTE, FAILED, SIGNALLED, CLOCKED };
+enum { KIND_FAILURE, KIND_EXEC, KIND_WRITE, KIND_CLONE, KIND_CLONE3, KIND_FILTER, KIND_CLOCK, KIND_NONE = 255 };
 enum { NOTHING_NOW = 0, A_STOP = 1, NO_TRACEE = -1 };
 
 #define MARKS 8192
@@ -33,8 +34,12 @@ enum { NOTHING_NOW = 0, A_STOP = 1, NO_TRACEE = -1 };
 #define MOST_WAITING 1024
 #define LOOKS_AT_ALL 8 /* each such look */
 #define MOST_LOOKS 256 /* who does not wait has something else to do */
+#define MOST_FRAMES 12 /* FAILURE_FRAMES of probes/records.h */
+#define WINDOW 2048    /* bytes of a stack that are read at once */
+#define CODE_SEGMENT_32 0x23 /* __USER32_CS, arch/x86/include/asm/segment.h */
 
-struct call { uint8_t kind, path1, path2, unused; };
+/* `harmless`: errors that healthy programs get of it all the time, and 0 where there are fewer. */
+struct call { uint8_t kind, path1, path2, unused, harmless[4]; };
 
 struct stop {
     int32_t what, tid, status;
@@ -42,7 +47,8 @@ struct stop {
     uint64_t message;
     int64_t result;
     uint64_t ip, args[6];
-    uint32_t path1_bytes, path2_bytes;
+    uint32_t path1_bytes, path2_bytes, frames, unused;
+    uint64_t stack[MOST_FRAMES]; /* as many as `frames` says; so it is with `text` */
     char text[2 * PATH_LIMIT];
 };
 
@@ -68,7 +74,16 @@ static void know_none(void) {
 
 void set_call(uint32_t mark, int kind, int path1, int path2) {
     know_none();
-    if (mark < MARKS) calls[mark] = (struct call){kind, path1, path2, 0};
+    if (mark < MARKS) calls[mark] = (struct call){kind, path1, path2, 0, {0}};
+}
+
+/* One more error of a known call that says nothing. */
+void set_harmless(uint32_t mark, int error) {
+    for (int i = 0; mark < MARKS && i < 4; i++) {
+        if (calls[mark].harmless[i]) continue;
+        calls[mark].harmless[i] = error;
+        return;
+    }
 }
 
 /* Calls of an ABI from this number on have no name, and their failures are told. */
@@ -85,6 +100,16 @@ void tell_signals(uint32_t numbers) {
     told_signals = numbers;
 }
 
+/* A piece of a stack. It is read along with a path, where there is one: each reading costs several microseconds. */
+static struct { uint64_t start; size_t have, wanted; char bytes[WINDOW]; } window;
+
+static void want_stack(uint64_t frame, size_t least) {
+    size_t most = PAGE - (frame & (PAGE - 1)); /* beyond it may be unmapped memory */
+    window.start = frame;
+    window.have = 0;
+    window.wanted = most > WINDOW ? WINDOW : most < least ? least : most;
+}
+
 /* The string at `address` with its NUL, cut to PATH_LIMIT bytes; 0 where it cannot be read. */
 static uint32_t read_string(pid_t tid, uint64_t address, char *into) {
     uint32_t have = 0;
@@ -92,9 +117,12 @@ static uint32_t read_string(pid_t tid, uint64_t address, char *into) {
         size_t size = PAGE - (address & (PAGE - 1)), most = have ? PAGE : 256;
         if (size > most) size = most;
         if (size > PATH_LIMIT - 1 - have) size = PATH_LIMIT - 1 - have;
-        struct iovec here = {into + have, size}, there = {(void *)address, size};
-        ssize_t got = process_vm_readv(tid, &here, 1, &there, 1, 0);
+        struct iovec here[] = {{into + have, size}, {window.bytes, window.wanted}};
+        struct iovec there[] = {{(void *)address, size}, {(void *)window.start, window.wanted}};
+        ssize_t got = process_vm_readv(tid, here, 2, there, 2, 0);
         if (got <= 0) return 0;
+        if ((size_t)got > size) window.have = got - size, got = size;
+        window.wanted = 0;
         char *end = memchr(into + have, 0, got);
         if (end) return end - into + 1;
         have += got;
@@ -104,19 +132,37 @@ static uint32_t read_string(pid_t tid, uint64_t address, char *into) {
     return have;
 }
 
-static int read_registers(struct stop *stop) {
-    struct user_regs_struct regs;
+static int read_registers(struct stop *stop, struct user_regs_struct *regs) {
     memset(stop->args, 0, sizeof stop->args);
-    if (ptrace(PTRACE_GETREGS, stop->tid, 0, &regs)) return -1;
-    stop->ip = regs.rip;
+    if (ptrace(PTRACE_GETREGS, stop->tid, 0, regs)) return -1;
+    stop->ip = regs->rip;
     if (stop->mark & ABI_I386) {
-        uint64_t args[] = {regs.rbx, regs.rcx, regs.rdx, regs.rsi, regs.rdi, regs.rbp};
+        uint64_t args[] = {regs->rbx, regs->rcx, regs->rdx, regs->rsi, regs->rdi, regs->rbp};
         for (int i = 0; i < 6; i++) stop->args[i] = (uint32_t)args[i];
     } else {
-        uint64_t args[] = {regs.rdi, regs.rsi, regs.rdx, regs.r10, regs.r8, regs.r9};
+        uint64_t args[] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
         memcpy(stop->args, args, sizeof args);
     }
     return 0;
+}
+
+/* Who made the call: see frames.py. Frames lie near each other, so most of them come with the first one. */
+static void read_stack(struct stop *stop, uint64_t frame, size_t size) {
+    stop->stack[0] = stop->ip;
+    for (stop->frames = 1; stop->frames < MOST_FRAMES; stop->frames++) {
+        if (window.have < size || frame < window.start || frame - window.start > window.have - size) {
+            if (frame == window.start && !window.wanted) return; /* that was tried along with a path */
+            want_stack(frame, size);
+            struct iovec here = {window.bytes, window.wanted}, there = {(void *)frame, window.wanted};
+            ssize_t got = process_vm_readv(stop->tid, &here, 1, &there, 1, 0);
+            if (got < (ssize_t)size) return;
+            window.have = got;
+        }
+        const char *at = window.bytes + (frame - window.start);
+        frame = stop->stack[stop->frames] = 0;
+        memcpy(&frame, at, size / 2);
+        memcpy(&stop->stack[stop->frames], at + size / 2, size / 2);
+    }
 }
 
 /* A new child or thread must not be untraced: see calls.py. */
@@ -143,6 +189,17 @@ static int may_fail(int kind) {
     return kind == KIND_FAILURE || kind == KIND_FILTER || is_clone(kind);
 }
 
+static int is_harmless(const struct call *call, int64_t error) {
+    return error < 256 && memchr(call->harmless, error, sizeof call->harmless);
+}
+
+/* Whether a call that reads a clock would be none where the vDSO serves: see calls.py. */
+int asks_the_vdso(uint64_t number, uint64_t clock) {
+    const uint32_t served = 1 << 0 | 1 << 1 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 7 | 1 << 11;
+    uint32_t id = clock; /* clockid_t is an int */
+    return number != SYS_clock_gettime || (id < 32 && served >> id & 1);
+}
+
 /* The mark of a call; MARKS where it is none that has one. */
 static uint32_t mark_of(uint64_t number, uint32_t architecture) {
     if (number >= NUMBERS || (architecture != AUDIT_ARCH_X86_64 && architecture != AUDIT_ARCH_I386)) return MARKS;
@@ -165,6 +222,15 @@ static int enter(struct stop *stop, unsigned long mark, int recording) {
         ptrace(go_on, tid, 0, 0);
         return 0;
     }
+    if (kind == KIND_CLOCK) {
+        struct user_regs_struct here;
+        stop->what = CLOCKED;
+        stop->mark = mark;
+        read_registers(stop, &here);
+        entered[tid] = 0;
+        ptrace(go_on, tid, 0, 0);
+        return 1;
+    }
     if (kind == KIND_FILTER) go_on = PTRACE_SYSCALL;
     entered[tid] = mark + 1;
     if (may_fail(kind)) {
@@ -173,7 +239,8 @@ static int enter(struct stop *stop, unsigned long mark, int recording) {
     }
     stop->what = kind == KIND_EXEC ? EXECUTING : WRITING;
     stop->mark = mark;
-    read_registers(stop);
+    struct user_regs_struct regs;
+    read_registers(stop, &regs);
     return 1;
 }
 
@@ -184,8 +251,10 @@ static int at_call(struct stop *stop, int recording) {
     if (ptrace(PTRACE_GET_SYSCALL_INFO, tid, (void *)sizeof info, &info) <= 0) goto boring;
     if (info.op == PTRACE_SYSCALL_INFO_ENTRY && by_entry) {
         uint32_t entering = mark_of(info.entry.nr, info.arch);
-        int elsewhere = entering < MARKS && calls[entering].kind == KIND_WRITE && info.entry.args[0] != 2 /* stderr */;
-        return enter(stop, elsewhere ? MARKS : entering, recording);
+        int its = entering < MARKS ? calls[entering].kind : KIND_NONE;
+        int elsewhere = its == KIND_WRITE && info.entry.args[0] != 2 /* stderr */;
+        int otherwise = its == KIND_CLOCK && !asks_the_vdso(info.entry.nr, info.entry.args[0]);
+        return enter(stop, elsewhere || otherwise ? MARKS : entering, recording);
     }
     if (info.op != PTRACE_SYSCALL_INFO_EXIT) goto boring;
     uint32_t mark = entered[tid];
@@ -198,16 +267,22 @@ static int at_call(struct stop *stop, int recording) {
     int64_t result = info.exit.rval;
     if (call.kind == KIND_WRITE ? info.exit.is_error : !info.exit.is_error) goto boring;
     if (info.exit.is_error && -result >= 512 && -result <= 530) goto boring; /* interrupted, and begun anew */
+    if (may_fail(call.kind) && is_harmless(&call, -result)) goto boring;
     stop->mark = mark;
     stop->result = result < 0 ? -result : result;
-    if (read_registers(stop)) goto boring;
+    struct user_regs_struct regs;
+    if (read_registers(stop, &regs)) goto boring;
     if (!may_fail(call.kind)) {
         stop->what = call.kind == KIND_WRITE ? WROTE : REFUSED;
         return 1;
     }
     stop->what = FAILED;
+    int of_32_bits = regs.cs == CODE_SEGMENT_32;
+    uint64_t frame = of_32_bits ? (uint32_t)regs.rbp : regs.rbp, size = of_32_bits ? 8 : 16;
+    if (told_signals) want_stack(frame, size);
     stop->path1_bytes = call.path1 ? read_string(tid, stop->args[call.path1 - 1], stop->text) : 0;
     stop->path2_bytes = call.path2 ? read_string(tid, stop->args[call.path2 - 1], stop->text + stop->path1_bytes) : 0;
+    if (told_signals) read_stack(stop, frame, size);
     ptrace(go_on, tid, 0, 0);
     return 1;
 boring:
@@ -304,7 +379,7 @@ static int is_another_now(pid_t tid, int status) {
 
 /* What there is to tell of one wait status. */
 int look_at(struct stop *stop, int tid, int status, const volatile uint64_t *recording) {
-    memset(stop, 0, __builtin_offsetof(struct stop, text));
+    memset(stop, 0, __builtin_offsetof(struct stop, stack));
     stop->tid = tid;
     return look(stop, status, *recording != 0);
 }

@@ -24,12 +24,17 @@ from gotrace.sources.ptrace.calls import (
     CLONE_UNTRACED,
     MARKS,
     Kind,
+    asks_the_vdso,
     births,
+    by_mark,
+    clock_reads,
+    noise,
     numbered,
     observed,
     of_programs,
 )
 from gotrace.sources.ptrace.channel import RECORDING
+from gotrace.sources.ptrace.frames import frames_of
 from gotrace.sources.ptrace.memory import Memory
 from gotrace.sources.ptrace.requests import WAIT_ALL, Control, Requests, request
 
@@ -66,9 +71,14 @@ class What(IntEnum):
     WROTE = 8
     """It wrote `result` bytes. It waits."""
     FAILED = 9
-    """A call failed with the errno `result`; `text` has its paths, each with its NUL. It goes on already."""
+    """A call failed with the errno `result`; `text` has its paths, each with its NUL. It goes on already.
+
+    `stack` are the addresses of its frames, the innermost first, 8 bytes each; none where a build is followed.
+    """
     SIGNALLED = 10
     """The signal `status`, one of those that were asked for, is about to be delivered to it. It waits."""
+    CLOCKED = 11
+    """On its way into a call that reads a clock, with `ip` and `args` of the call. It goes on already."""
 
 
 class Stop(NamedTuple):
@@ -85,6 +95,7 @@ class Stop(NamedTuple):
     path1_bytes: int = 0
     path2_bytes: int = 0
     text: bytes = b""
+    stack: bytes = b""
 
 
 class Stops(Protocol):
@@ -141,9 +152,9 @@ class PythonStops(Requests):
         """
         super().__init__()
         self._words, self._told = words, signals
-        of_run = of_programs() if signals else ()
+        of_run = (*of_programs(), *clock_reads()) if signals else ()
         self._kinds = {call.mark: (call.kind, call.paths) for call in (*observed(), *of_run, *births())}
-        self._births_fail = bool(signals)
+        self._running = bool(signals)
         self._by_entry = syscalls
         if syscalls or filtered:
             self.follow_all_calls()
@@ -249,11 +260,14 @@ class PythonStops(Requests):
         return position * per_abi + values[abi.ORIG_RAX]
 
     def _entered_mark(self, tid: int, architecture: int) -> int:
-        """The same on its way in; a write to anything but stderr is none of ours, as the filter has it."""
+        """The same on its way in; writes to anything but stderr and other clocks are none of ours: as in the filter."""
         mark = self._mark(tid, architecture)
-        if self._kind(mark)[0] is Kind.WRITE and self._read_registers(tid, mark)[1][0] != _STDERR:
-            return MARKS
-        return mark
+        kind, _ = self._kind(mark)
+        if kind not in (Kind.WRITE, Kind.CLOCK):
+            return mark
+        first = _arguments(self.registers(tid), mark)[1][0]
+        ours = first == _STDERR if kind is Kind.WRITE else asks_the_vdso(by_mark()[mark].name, first)
+        return mark if ours else MARKS
 
     def _kind(self, mark: int) -> tuple[Kind | None, tuple[int, ...]]:
         """Of a call; of one without a name only the failure is of interest."""
@@ -261,7 +275,7 @@ class PythonStops(Requests):
         if known is not None:
             return known
         position, number = divmod(mark, MARKS // len(ABIS))
-        nameless = self._births_fail and number >= numbered().get(position, number + 1)
+        nameless = self._running and number >= numbered().get(position, number + 1)
         return (Kind.FAILURE if nameless else None), ()
 
     def _enter(self, tid: int, mark: int) -> Stop | None:
@@ -269,16 +283,20 @@ class PythonStops(Requests):
         kind, _ = self._kind(mark)
         if kind in _CLONES:
             self._take_untraced_away(tid, mark)
-        if kind is None or (kind in _CLONES and not self._births_fail) or not self._words[RECORDING]:
+        if kind is None or (kind in _CLONES and not self._running) or not self._words[RECORDING]:
             self.resume(tid)
             return None
+        if kind is Kind.CLOCK:
+            ip, arguments = _arguments(self.registers(tid), mark)
+            self.resume(tid)
+            return Stop(What.CLOCKED, tid, mark=mark, ip=ip, args=arguments)
         if kind is Kind.FILTER:
             self.follow_all_calls()
         self._entered[tid] = mark
         if kind in _ONLY_FAILURES:
             self.until_return(tid)
             return None
-        _, arguments = self._read_registers(tid, mark)
+        _, arguments = _arguments(self.registers(tid), mark)
         what = What.EXECUTING if kind is Kind.EXEC else What.WRITING
         return Stop(what, tid, mark=mark, args=arguments)
 
@@ -311,35 +329,38 @@ class PythonStops(Requests):
         interrupted = is_error and abi.FIRST_RESTART <= -result <= abi.LAST_RESTART
         wanted = not is_error if kind is Kind.WRITE else is_error and not interrupted
         wanted = wanted and (kind in _ONLY_FAILURES if refused else kind is not None)
-        if not wanted:
+        if not wanted or (kind in _ONLY_FAILURES and -result in noise().get(mark, ())):
             self.resume(tid)
             return None
-        ip, arguments = self._read_registers(tid, mark)
+        values = self.registers(tid)
+        ip, arguments = _arguments(values, mark)
         if kind not in _ONLY_FAILURES:
             what = What.WROTE if kind is Kind.WRITE else What.REFUSED
             return Stop(what, tid, mark=mark, result=abs(result), ip=ip, args=arguments)
-        texts = self._read_paths(tid, [arguments[position - 1] for position in paths])
+        with Memory(tid) as memory:
+            texts = [_text(memory, arguments[position - 1]) for position in paths]
+            stack = frames_of(memory, values) if self._running else b""
         self.resume(tid)
-        sizes = [len(text) for text in texts] + [0, 0]
-        return Stop(What.FAILED, tid, 0, mark, 0, -result, ip, arguments, sizes[0], sizes[1], b"".join(texts))
+        first, second = ([len(text) for text in texts] + [0, 0])[:2]
+        text = b"".join(texts)
+        return Stop(What.FAILED, tid, 0, mark, 0, -result, ip, arguments, first, second, text, stack)
 
     def _event_message(self, tid: int) -> int:
         """PTRACE_GETEVENTMSG; 0 where the tracee is gone."""
         done = request(binding.PTRACE_GETEVENTMSG, tid, 0, ctypes.addressof(self._message))
         return self._message.value if done else 0
 
-    def _read_registers(self, tid: int, mark: int) -> tuple[int, tuple[int, ...]]:
-        """Instruction pointer and the call's six arguments."""
-        values = self.registers(tid)
-        if not values:
-            return 0, (0,) * 6
-        if mark < MARKS // len(ABIS):
-            return values[abi.RIP], tuple(values[one] for one in abi.X86_64_ARGUMENTS)
-        return values[abi.RIP], tuple(values[one] & 0xFFFFFFFF for one in abi.I386_ARGUMENTS)
 
-    @staticmethod
-    def _read_paths(tid: int, addresses: list[int]) -> list[bytes]:
-        """The strings there, each with its NUL; empty where one cannot be read."""
-        with Memory(tid) as memory:
-            found = [memory.string(address, PATH_LIMIT - 1) for address in addresses]
-        return [b"" if text is None else text + b"\0" for text in found]
+def _arguments(values: tuple[int, ...], mark: int) -> tuple[int, tuple[int, ...]]:
+    """Instruction pointer and the call's six arguments, of the registers of a thread that is in it."""
+    if not values:
+        return 0, (0,) * 6
+    if mark < MARKS // len(ABIS):
+        return values[abi.RIP], tuple(values[one] for one in abi.X86_64_ARGUMENTS)
+    return values[abi.RIP], tuple(values[one] & 0xFFFFFFFF for one in abi.I386_ARGUMENTS)
+
+
+def _text(memory: Memory, address: int) -> bytes:
+    """The string there with its NUL; empty where it cannot be read."""
+    found = memory.string(address, PATH_LIMIT - 1)
+    return b"" if found is None else found + b"\0"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from gotrace.sources.ptrace import abi, records
 from gotrace.sources.ptrace.abi import PTRACE_EVENT_CLONE
-from gotrace.sources.ptrace.calls import by_mark, noise
+from gotrace.sources.ptrace.calls import by_mark
 from gotrace.sources.ptrace.channel import LOST, RECORDING, ROOT_GONE, TERMINAL_WRITES, Channel
 from gotrace.sources.ptrace.memory import start_of
 from gotrace.sources.ptrace.processes import (
@@ -28,6 +28,7 @@ from gotrace.sources.ptrace.processes import (
 from gotrace.sources.ptrace.stops import OwnStops, Stop, Stops, What
 
 if TYPE_CHECKING:
+    from gotrace.sources.ptrace.clocks import Clocks
     from gotrace.sources.ptrace.guardian import Guardian
     from gotrace.sources.ptrace.running import Running
 
@@ -76,8 +77,12 @@ class Tracer:
         """Those that were gone before that, with their wait status and when."""
         self._last_gone = 0
         self._running: Running | None = None
+        self._clocks: Clocks | None = None
         if control is not None:
-            from gotrace.sources.ptrace.running import Running  # a build does without
+            from gotrace.sources.ptrace.clocks import Clocks  # a build does without both
+            from gotrace.sources.ptrace.running import Running
+
+            self._clocks = Clocks(self._tell, self._lose)
 
             self._running = Running(control, tell=self._tell, count=self._count, act=self.serve, guardian=guardian)
         self._act = {
@@ -91,6 +96,7 @@ class Tracer:
             What.WROTE: self._on_wrote,
             What.FAILED: self._on_failed,
             What.SIGNALLED: self._on_signalled,
+            What.CLOCKED: self._on_clocked,
         }
 
     def follow(self, root: int) -> None:
@@ -130,9 +136,11 @@ class Tracer:
         return self._processes.pids()
 
     def take_breakpoints_out(self) -> None:
-        """Of all processes; whoever is about to meet one yet has to be served."""
+        """Of all processes; whoever is about to meet one yet has to be served. What was only counted is told."""
         if self._running is not None:
             self._running.leave()
+        if self._clocks is not None:
+            self._clocks.tell_all()
 
     def serve(self, stop: Stop) -> None:
         """Do what one stop asks for."""
@@ -210,10 +218,14 @@ class Tracer:
         if self._running is not None:
             self._running.thread_gone(tid)
         process = self._processes.remove(tid)
+        if self._clocks is not None and tid == self._root:
+            self._clocks.tell_all()  # nobody waits for those that go on
         if process is not None:
             self._last_gone = tid
             if self._running is not None:
                 self._running.gone(process)
+            if self._clocks is not None:
+                self._clocks.tell(process.pid)
             self._tell(records.EXIT, records.exited(time.monotonic_ns(), process.who(tid), stop.status))
         if tid == self._root:
             self._words[ROOT_GONE] = 1
@@ -230,6 +242,8 @@ class Tracer:
         if former != tid:
             self._processes.remove(former)  # it goes on under the leader's id, and its own vanishes without a word
         process.forget_memory()
+        if self._clocks is not None:
+            self._clocks.tell(process.pid)
         if self._words[RECORDING]:
             self._tell(records.EXEC, self._execution(process, path))
         if self._running is not None:
@@ -259,7 +273,8 @@ class Tracer:
         process = self._processes.of(stop.tid)
         width = 8 if by_mark()[stop.mark].abi == 0 else 4
         argv, whole = process.memory.strings(stop.args[_path_argument(stop) + 1], width)
-        record = _fitting(process, tid=stop.tid, path=path, argv=argv, error=stop.result, whole=whole)
+        _, place = folders(process.pid)
+        record = _fitting(process, tid=stop.tid, path=path, argv=argv, error=stop.result, whole=whole, place=place)
         self._tell(records.EXEC, record)
         self._stops.resume(stop.tid)
 
@@ -289,17 +304,16 @@ class Tracer:
             self._tell(records.OUTPUT, records.output(time.monotonic_ns(), process.who(stop.tid), text, truncated=cut))
 
     def _on_failed(self, stop: Stop) -> None:
-        if stop.result in noise().get(stop.mark, ()):
-            return
         process = self._processes.of(stop.tid)
         first, second = stop.path1_bytes, stop.path2_bytes
-        size = records.FAILURE_HEAD.size + first + second
+        size = records.FAILURE_HEAD.size + len(stop.stack) + first + second
         padding = -size & 7
         record = (
             records.FAILURE_HEAD.pack(
                 size + padding, records.FAILURE, 0, time.monotonic_ns(), process.pid, stop.tid, process.ns_pid,
-                stop.result, stop.mark, first, second, 0, stop.ip, *stop.args,
+                stop.result, stop.mark, first, second, len(stop.stack) // 8, stop.ip, *stop.args,
             )
+            + stop.stack
             + stop.text
             + b"\0" * padding
         )  # fmt: skip
@@ -309,6 +323,10 @@ class Tracer:
     def _on_signalled(self, stop: Stop) -> None:
         if self._running is not None:
             self._running.signalled(self._processes.of(stop.tid), stop)
+
+    def _on_clocked(self, stop: Stop) -> None:
+        if self._clocks is not None:
+            self._clocks.read(self._processes.of(stop.tid), stop)
 
     def _count(self, word: int) -> None:
         self._words[word] += 1

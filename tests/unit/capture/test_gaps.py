@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from gotrace.capture.gaps import gaps
-from gotrace.events.model import Exec, KnownEvent, Lost, SyscallError
+from gotrace.events.model import ClockReads, Exec, KnownEvent, Lost, SyscallError
 
 
 def ran(path: str, *, suppressed: bool = True) -> Exec:
@@ -65,6 +65,14 @@ def test_a_debugger_that_could_not_trace_is_told(call: str, number: int, *, told
 )
 def test_who_outlived_the_command(source: str, outliving: int, said: str) -> None:
     assert sentences(source=source, outliving=outliving) == said
+
+
+@pytest.mark.parametrize(
+    ("source", "count", "told"), [("ptrace", 600, True), ("ptrace", 499, False), ("ebpf", 600, False)]
+)
+def test_that_reads_of_the_clock_were_slowed_down(source: str, count: int, told: bool) -> None:
+    reads = [ClockReads(ts_ns=5, pid=7, syscall="time", count=count, began_ns=1, ip=ip) for ip in (1, 2)]
+    assert (f"each of {2 * count} reads of the clock was a system call" in sentences(*reads, source=source)) is told
 
 
 def test_a_loss_of_unknown_extent_is_told_with_its_reason() -> None:

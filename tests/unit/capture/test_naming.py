@@ -18,7 +18,7 @@ from gotrace.capture.mappings import Mapping
 from gotrace.capture.modules import Modules
 from gotrace.capture.naming import Naming
 from gotrace.capture.unwinding import Step
-from gotrace.events.model import Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal, SyscallError
+from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal, SyscallError
 from gotrace.sources.base import Moment
 from tests.unit.elf.unwind_tables import CODE, elf_with_tables
 
@@ -51,6 +51,17 @@ def own_libraries() -> Iterator[Library]:
 def address_of(name: str) -> int:
     """Where a function of the C library is in this process."""
     return ctypes.cast(getattr(ctypes.CDLL(None), name), ctypes.c_void_p).value or 0
+
+
+def test_where_the_clock_was_read_is_named_once_all_is_over() -> None:
+    ip = address_of("getppid") + 7
+    naming = Naming()
+    naming.live(list(own_libraries()))
+    reads = ClockReads(ts_ns=5, pid=PID, syscall="clock_gettime", count=3, began_ns=2, ip=ip)
+    (named,) = naming.failing_calls([reads])
+    assert isinstance(named, ClockReads)
+    assert named.place is not None
+    assert (named.place.ip, named.place.symbol) == (ip, "getppid")
 
 
 def test_a_caller_is_named_by_the_byte_before_the_return_address() -> None:

@@ -36,6 +36,7 @@ def said(*pieces: str, pid: int = 7) -> str:
         "lookup db.example.com: Temporary failure in name resolution\n",
         "user: Current requires cgo or $USER set in environment\n",
         "2026/11/26 10:00:00 user: unknown userid 1000\n",
+        "2026/11/26 10:00:00 listen tcp 127.0.0.1:8080: bind: permission denied\n",
     ],
 )
 def test_words_of_the_runtime_and_the_loader_are_kept(line: str) -> None:

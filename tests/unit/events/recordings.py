@@ -9,6 +9,7 @@ import msgspec
 import zstandard
 
 from gotrace.events.model import (
+    ClockReads,
     Dlerror,
     Dlopen,
     Dlsym,
@@ -41,7 +42,11 @@ EVENTS: list[KnownEvent] = [
     Dlopen(ts_ns=8, pid=11, filename="libssl.so.3", flags=1, handle=2**47, caller=Frame(ip=7, origin="c")),
     Dlsym(ts_ns=8, pid=11, symbol="SSL_library_init", handle=2**47, address=0),
     Dlerror(ts_ns=8, pid=11, text="undefined symbol: SSL_library_init"),
+    Dlerror(ts_ns=8, pid=11, tid=12, text=None),
     Signal(ts_ns=8, pid=11, signal=11, code=1, handled=True, stack=(Frame(ip=0), Frame(ip=9, symbol="main.main"))),
+    ClockReads(
+        ts_ns=8, pid=11, syscall="clock_gettime", count=2**40, began_ns=1, ip=9, place=Frame(ip=9, origin="vdso")
+    ),
     Exit(ts_ns=8, pid=11, status=1),
     Exit(ts_ns=9, pid=10, signal=11, core=True),
 ]

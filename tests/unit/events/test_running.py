@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gotrace.events import running
-from gotrace.events.model import Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal
+from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal
 from gotrace.events.strace import render
 
 
@@ -30,6 +30,19 @@ from gotrace.events.strace import render
             'dlvsym(RTLD_NEXT, "memcpy", "GLIBC_2.14") = 0x1000',
         ),
         (Dlerror(ts_ns=1, pid=2, text="libx.so: no"), 'dlerror() = "libx.so: no"'),
+        (Dlerror(ts_ns=1, pid=2, text=""), 'dlerror() = ""'),
+        (Dlerror(ts_ns=1, pid=2, text=None), "dlerror() = NULL"),
+        (
+            ClockReads(
+                ts_ns=2_510_000_000, pid=2, syscall="clock_gettime", count=40021, began_ns=10_000_000, ip=0x4711,
+                place=Frame(ip=0x4711, module="/srv/app", symbol="time.now", distance=0x6F, origin="go"),
+            ),
+            "clock_gettime(...) /* 40021 times in 2.50 s, by time.now+0x6f (app) */",
+        ),
+        (
+            ClockReads(ts_ns=1, pid=2, syscall="time", count=1, began_ns=1, ip=0x4711),
+            "time(...) /* 1 times in 0.00 s, by 0x4711 */",
+        ),
         (
             Library(ts_ns=1, pid=2, path="/lib/libx.so", base=0x7F0000001000, size=4096, offset=0x1000),
             'mmap(..., 4096, PROT_EXEC, ..., "/lib/libx.so", 0x1000) = 0x7f0000001000',
@@ -47,7 +60,7 @@ from gotrace.events.strace import render
             "--- SIGILL {si_signo=SIGILL, si_code=ILL_ILLOPN, si_addr=0x1000} ---",
         ),
     ],
-)
+)  # fmt: skip
 def test_notation(event: Event, text: str) -> None:
     assert render(event) == text
 

@@ -95,6 +95,11 @@ class Loaded:
         if error:
             self.events.append(Dlerror(**self.common(), text=error))
 
+    def told_on(self, tid: int, text: str | None = None) -> None:
+        """A dlerror of another thread."""
+        frame = Frame(ip=1, module=APP, symbol="main")
+        self.events.append(Dlerror(**(self.common() | {"tid": tid}), text=text, caller=frame))
+
     @contextmanager
     def calls(self) -> Iterator[None]:
         """What happens inside belongs to the dlopen that returns in it."""

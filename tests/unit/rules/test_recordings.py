@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gotrace.events.facets import Facet
 from gotrace.events.recording import read_recording
 from gotrace.rules.engine import diagnose
 from gotrace.rules.finding import Diagnosis
@@ -88,6 +89,9 @@ FOUND = {
     "ended-by-seccomp": "call-refused-by-seccomp",
     "privileged-port": "missing-capability",
     "read-only-file-system": "read-only-file-system",
+    "refused-by-landlock": "refused-by-security-module",
+    "refused-in-a-landlock-sandbox": "refused-by-security-module",
+    "loader-outside-the-sandbox": "refused-by-security-module",
     "too-many-open-files": "too-many-open-files",
     "too-many-threads": "thread-creation-refused",
     "handler-without-onstack": "handler-without-onstack",
@@ -98,10 +102,12 @@ FOUND = {
     "small-thread-stack": "small-thread-stack",
     "fork-from-cgo": "fork-from-cgo",
     "all-threads-syscall": "all-threads-syscall",
+    "no-vdso": "clock-read-by-system-call",
     "shared-library-not-found": "shared-library-not-found",
     "run-path-not-transitive": "shared-library-not-found",
     "run-path-relative": "shared-library-not-found",
     "library-not-found-by-dlopen": "shared-library-not-found",
+    "error-asked-on-another-thread.fixed-2": "shared-library-not-found",
     "missing-interpreter": "missing-interpreter",
     "missing-interpreter-in-scratch": "missing-interpreter",
     "missing-interpreter-in-chroot": "missing-interpreter",
@@ -139,6 +145,10 @@ FOUND = {
     "go-library-needed-under-musl": "go-library-on-musl",
     "go-archive-on-musl": "go-library-on-musl",
 }
+ACCOMPANIED = {
+    "error-asked-on-another-thread": ["shared-library-not-found", "error-asked-on-another-thread"],
+}
+"""Where what was done wrong beside the cause is told behind it."""
 CLEAN = [
     "wrong-target-compiler.fixed",
     "missing-target-headers.fixed",
@@ -207,6 +217,7 @@ CLEAN = [
     "healthy-image-without-etc",
     "address-space-limit.fixed",
     "all-threads-syscall.fixed",
+    "no-vdso.fixed",
     "call-unknown-to-kernel.fixed",
     "cgo-pointer-rule.fixed",
     "clone3-refused.fixed",
@@ -222,12 +233,16 @@ CLEAN = [
     "perf-event-refused.fixed",
     "privileged-port.fixed",
     "read-only-file-system.fixed",
+    "refused-by-landlock.fixed",
+    "refused-in-a-landlock-sandbox.fixed",
+    "loader-outside-the-sandbox.fixed",
     "too-many-open-files.fixed",
     "too-many-threads.fixed",
     "shared-library-not-found.fixed",
     "run-path-not-transitive.fixed",
     "run-path-relative.fixed",
     "library-not-found-by-dlopen.fixed",
+    "error-asked-on-another-thread.fixed",
     "missing-interpreter.fixed",
     "missing-interpreter-in-scratch.fixed",
     "missing-interpreter-in-chroot.fixed",
@@ -282,35 +297,48 @@ CLEAN = [
 ]
 
 
+NEWER = {Facet.CLOCK_READS: ["clock-read-by-system-call"]}
+"""What captures of runs could not observe yet when some of these were recorded, and the rules that need it."""
+
+
 def diagnosis_of(name: str) -> Diagnosis:
+    """What is said of it. No rule is without an answer but those that nobody thought of when it was recorded."""
     recording = read_recording(RECORDINGS / f"{name}.gotrace.zst")
     assert recording.damage is None
-    return diagnose(build(recording.header, recording.events))
+    diagnosis = diagnose(build(recording.header, recording.events))
+    unknown = [facet for facet in NEWER if recording.header.running and facet not in recording.header.observes]
+    assert [one.name for one in diagnosis.not_evaluated] == [rule for facet in unknown for rule in NEWER[facet]]
+    return diagnosis
 
 
 @pytest.mark.parametrize("name", FOUND)
 def test_the_failure_is_named_first_and_alone(name: str) -> None:
     diagnosis = diagnosis_of(name)
     assert [finding.name for finding in diagnosis.findings] == [FOUND[name]]
-    assert diagnosis.not_evaluated == []
     finding = diagnosis.findings[0]
     assert finding.evidence
     assert finding.fix
     assert finding.span is not None
 
 
+@pytest.mark.parametrize("name", ACCOMPANIED)
+def test_the_failure_is_named_first_and_what_goes_with_it_behind(name: str) -> None:
+    diagnosis = diagnosis_of(name)
+    assert [finding.name for finding in diagnosis.findings] == ACCOMPANIED[name]
+    assert all(finding.evidence and finding.fix for finding in diagnosis.findings)
+
+
 @pytest.mark.parametrize("name", CLEAN)
 def test_the_fix_and_the_healthy_build_are_silent(name: str) -> None:
-    diagnosis = diagnosis_of(name)
-    assert (diagnosis.findings, diagnosis.not_evaluated) == ([], [])
+    assert diagnosis_of(name).findings == []
 
 
 def test_every_recording_is_expected_to_say_something() -> None:
     names = {path.name.removesuffix(".gotrace.zst") for path in RECORDINGS.glob("*.gotrace.zst")}
-    assert names == {*FOUND, *CLEAN}
+    assert names == {*FOUND, *ACCOMPANIED, *CLEAN}
 
 
-@pytest.mark.parametrize("name", [*FOUND, *CLEAN])
+@pytest.mark.parametrize("name", [*FOUND, *ACCOMPANIED, *CLEAN])
 def test_a_recording_cut_anywhere_raises_nothing_and_never_counts_as_clean(name: str, tmp_path: Path) -> None:
     whole = read_recording(RECORDINGS / f"{name}.gotrace.zst")
     for part in (0.0, 0.3, 0.7, 0.95):

@@ -55,6 +55,15 @@ def test_go_and_zig_come_from_elsewhere() -> None:
     assert "https://ziglang.org/" in zig.how
 
 
+@pytest.mark.parametrize("version", [0, 7])
+def test_what_the_kernel_has_to_have(monkeypatch: pytest.MonkeyPatch, version: int) -> None:
+    known = {"kernel:landlock": (lambda: version, "boot a kernel with Landlock")}
+    monkeypatch.setattr(requirements, "_OF_THE_KERNEL", known)
+    lacks = [] if version else [Requirement("kernel:landlock", "boot a kernel with Landlock")]
+    assert missing_of(["kernel:landlock"]) == lacks
+    assert to_install(lacks) == []
+
+
 @pytest.mark.parametrize(
     ("path", "package"),
     [

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from gotrace.events.model import Dlerror, Dlopen, Dlsym, Exec, KnownEvent, SyscallError
+import msgspec
+import pytest
+
+from gotrace.events.model import Dlerror, Dlopen, Dlsym, Exec, Frame, KnownEvent, SyscallError
 from gotrace.events.recording import Header
+from gotrace.events.running import RTLD_NOLOAD
 from gotrace.trace.builder import build
 from gotrace.trace.dynamic import error_of, library_of, openings
 from gotrace.trace.model import Span
@@ -28,6 +32,59 @@ def test_a_dlopen_that_failed_has_its_reason_and_the_places_it_looked_at() -> No
 def test_nobody_asked_for_the_reason() -> None:
     (first, second) = openings(of(FAILED, Dlopen(ts_ns=16, pid=7, tid=8, filename=None, flags=1, handle=4)))
     assert (first.error, second.error, second.failed) == (None, None, False)
+
+
+def test_the_words_of_the_loader() -> None:
+    told, untold = openings(of(FAILED, REASON)), openings(of(FAILED))
+    assert (told[0].reason, untold[0].reason) == ("libx.so: cannot open shared object file", "")
+
+
+IN_VAIN = Dlerror(ts_ns=17, pid=7, tid=9, text=None)
+AGAIN = Dlopen(ts_ns=20, pid=7, tid=8, filename="liby.so", flags=2, handle=0)
+
+
+@pytest.mark.parametrize(
+    "later",
+    [(), (AGAIN,), (Dlopen(ts_ns=18, pid=7, tid=9, filename="liby.so", flags=2, handle=0),)],
+    ids=["nothing", "its thread opens another", "the other thread opens another"],
+)
+def test_the_reason_is_asked_on_another_thread(later: tuple[KnownEvent, ...]) -> None:
+    opening = openings(of(FAILED, IN_VAIN, *later))[0]
+    assert (opening.error, opening.reason, opening.asked_elsewhere) == (None, "", IN_VAIN)
+
+
+BY = Frame(ip=1, module="/lib/libplugins.so")
+OTHER = Frame(ip=2, module="/lib/libother.so")
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (FAILED, IN_VAIN, msgspec.structs.replace(REASON, ts_ns=18)),
+        (FAILED, AGAIN, msgspec.structs.replace(IN_VAIN, ts_ns=21), msgspec.structs.replace(REASON, ts_ns=22)),
+        (FAILED, msgspec.structs.replace(IN_VAIN, text="of its own failure")),
+        (FAILED, msgspec.structs.replace(IN_VAIN, tid=8)),
+        (FAILED, IN_VAIN, Dlsym(ts_ns=18, pid=7, tid=9, symbol="f", handle=4, address=5)),
+        (FAILED, msgspec.structs.replace(IN_VAIN, ts_ns=FAILED.ts_ns + 2 * 10**9)),
+        (msgspec.structs.replace(FAILED, flags=2 | RTLD_NOLOAD), IN_VAIN),
+        (msgspec.structs.replace(FAILED, handle=4), IN_VAIN),
+        (msgspec.structs.replace(FAILED, caller=BY), msgspec.structs.replace(IN_VAIN, caller=OTHER)),
+    ],
+    ids=[
+        "its own thread asks as well", "only after its next call", "there was an error there", "on its own thread",
+        "before a look-up", "long afterwards", "it was only a question", "it did not fail", "by another library",
+    ],
+)  # fmt: skip
+def test_not_every_dlerror_of_another_thread_asks_for_the_reason(events: tuple[KnownEvent, ...]) -> None:
+    assert openings(of(*events))[0].asked_elsewhere is None
+
+
+def test_a_null_tells_no_reason() -> None:
+    """A symbol may be there and have the value NULL: then there is no error."""
+    nothing = Dlerror(ts_ns=18, pid=7, tid=8, text=None)
+    asked = Dlsym(ts_ns=17, pid=7, tid=8, symbol="f", handle=4, address=0)
+    assert openings(of(FAILED, nothing))[0].error is None
+    assert error_of(of(asked, nothing), asked) is None
 
 
 def test_the_library_of_a_symbol() -> None:

@@ -32,6 +32,9 @@ INFO: dict[str, Any] = raw.INFO | {
             ("id", "Q", 1), ("since_ns", "Q", 1), ("folded", "Q", 1), ("ip", "Q", 1), ("nr", "I", 1),
             ("error", "H", 1), ("abi", "H", 1), ("seen", "I", 1), ("unused", "I", 1),
         ),
+        "clock_reads": _layout(
+            ("id", "Q", 1), ("since_ns", "Q", 1), ("calls", "Q", 1), ("ip", "Q", 1), ("nr", "I", 1), ("unused", "I", 1),
+        ),
         "dl_record": _layout(
             ("began_ns", "Q", 1), ("handle", "Q", 1), ("flags", "Q", 1), ("result", "Q", 1), ("caller", "Q", 1),
             ("name_bytes", "I", 1), ("version_bytes", "I", 1), ("text", "c", 1152),
@@ -90,6 +93,14 @@ def burst(ts_ns: int, pid: int, number: int, error: int, identity: int, folded: 
     """Calls from 0x4711 that were only counted."""
     body = struct.pack("<4QIHHII", identity, ts_ns, folded, 0x4711, number, error, 0, 500, 0)
     return raw.framed(_head("KIND_BURST", ts_ns, pid) + body)
+
+
+def clock_reads(
+    ts_ns: int, pid: int, number: int, calls: int, *, since_ns: int = 0, ns_pid: int | None = None
+) -> bytes:
+    """Reads of the clock from 0x4711."""
+    body = struct.pack("<4QII", 99, since_ns, calls, 0x4711, number, 0)
+    return raw.framed(_head("KIND_CLOCK_READS", ts_ns, pid, ns_pid=ns_pid) + body)
 
 
 def _words(values: Sequence[int]) -> bytes:

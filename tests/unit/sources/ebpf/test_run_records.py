@@ -7,7 +7,7 @@ import os
 import msgspec
 import pytest
 
-from gotrace.events.model import Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal, SyscallError
+from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal, SyscallError
 from gotrace.sources.base import Moment
 from gotrace.sources.ebpf.records import RecordDecoder
 from tests.unit.sources.ebpf import raw, raw_run
@@ -62,6 +62,7 @@ def test_dl_calls() -> None:
         raw_run.dl_call(23, 7, "DL_SYM", b"SSL_library_init", first=0x55),
         raw_run.dl_call(24, 7, "DL_VSYM", b"fclose", first=2**64 - 1, result=0x77, version=b"GLIBC_2.2.5"),
         raw_run.dl_call(25, 7, "DL_ERROR", b"not found", result=0x88),
+        raw_run.dl_call(26, 7, "DL_ERROR", None),
     )
 
     assert events == [
@@ -74,6 +75,7 @@ def test_dl_calls() -> None:
         Dlsym(ts_ns=24, pid=7, tid=7, symbol="fclose", handle=2**64 - 1, address=0x77, version="GLIBC_2.2.5",
               caller=CALLER),
         Dlerror(ts_ns=25, pid=7, tid=7, text="not found", caller=CALLER),
+        Dlerror(ts_ns=26, pid=7, tid=7, text=None, caller=CALLER),
     ]  # fmt: skip
 
 
@@ -192,3 +194,23 @@ def test_calls_that_were_only_counted_have_no_path_where_the_others_were_lost() 
     [counted] = decode(raw_run.burst(9, 7, 21, 2, 99, 1234))
 
     assert counted == SyscallError(ts_ns=9, pid=7, tid=7, syscall="access", errno=2, ip=0x4711, repeat=1234)
+
+
+@pytest.mark.parametrize(("number", "name"), [(228, "clock_gettime"), (96, "gettimeofday"), (201, "time")])
+def test_reads_of_the_clock_are_one_event_for_each_place(number: int, name: str) -> None:
+    [event] = decode(raw_run.clock_reads(9, 7, number, 1234, since_ns=5, ns_pid=1))
+
+    assert event == ClockReads(
+        ts_ns=9, pid=7, tid=7, ns_pid=1, syscall=name, count=1234, began_ns=5, ip=0x4711
+    )  # fmt: skip
+
+
+def test_a_spool_from_before_clocks_were_looked_at_is_read_as_well() -> None:
+    layouts = {name: layout for name, layout in raw_run.INFO["layouts"].items() if name != "clock_reads"}
+    constants = {name: number for name, number in raw_run.C.items() if name != "KIND_CLOCK_READS"}
+
+    [event] = RecordDecoder(raw_run.INFO | {"layouts": layouts, "constants": constants}).decode(
+        raw_run.burst(9, 7, 21, 2, 99, 3)
+    )
+
+    assert isinstance(event, SyscallError)

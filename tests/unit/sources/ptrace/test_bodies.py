@@ -8,11 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gotrace.events.model import Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal
+from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal
 from gotrace.events.text import printable
 from gotrace.sources.base import Moment
 from gotrace.sources.ptrace import records
-from gotrace.sources.ptrace.bodies import FUNCTIONS, REGISTERS, Call, Fault
+from gotrace.sources.ptrace.bodies import FUNCTIONS, REGISTERS, Call, Fault, Reads
+from gotrace.sources.ptrace.calls import clock_reads, observed
 from gotrace.sources.ptrace.mappings import Mapping
 from gotrace.sources.ptrace.records import RecordDecoder, Who
 
@@ -63,9 +64,21 @@ def test_a_call_of_the_loader(
         "dlsym": Dlsym(
             **COMMON, symbol=said or "", handle=handle, address=result, version=printable(version), caller=by
         ),
-        "dlerror": Dlerror(**COMMON, text=said or "", caller=by),
+        "dlerror": Dlerror(**COMMON, text=said, caller=by),
     }
     assert event == expected["dlsym" if function == "dlvsym" else function]
+
+
+@given(st.sampled_from(clock_reads()), words, words, words)
+def test_reads_of_the_clock(call: Any, count: int, began: int, ip: int) -> None:
+    record = records.clock_reads(WHO, call.mark, Reads(count, began, 5, ip))
+    assert decoded(record) == [ClockReads(**COMMON, syscall=call.name, count=count, began_ns=began, ip=ip)]
+
+
+def test_a_call_that_nobody_knows_reads_no_clock() -> None:
+    unknown = max(call.mark for call in (*observed(), *clock_reads())) + 2000
+    with pytest.raises(ValueError, match="no call has the mark"):
+        DECODER.decode(records.clock_reads(WHO, unknown << 2, Reads(1, 2, 3, 4)))
 
 
 @given(

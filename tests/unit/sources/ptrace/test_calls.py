@@ -3,7 +3,18 @@
 from __future__ import annotations
 
 from gotrace.sources import syscalls
-from gotrace.sources.ptrace.calls import ABIS, MARKS, Kind, births, by_mark, observed
+from gotrace.sources.ptrace.calls import (
+    ABIS,
+    MARKS,
+    SERVED_CLOCKS,
+    Kind,
+    asks_the_vdso,
+    births,
+    by_mark,
+    clock_reads,
+    observed,
+    of_programs,
+)
 
 EXECS = {"execve", "execveat"}
 WRITES = {"write", "writev", "pwrite64"}
@@ -38,6 +49,22 @@ def test_kinds() -> None:
     assert {"openat", "access", "ptrace"} <= by_kind[Kind.FAILURE]
     for name in (*EXECS, *WRITES, "clone", "clone3"):
         assert sorted(call.abi for call in (*observed(), *births()) if call.name == name) == [0, 1], name
+
+
+def test_reads_of_the_clock_are_those_of_64_bit_programs_and_stop_for_nothing_else() -> None:
+    assert {(ABIS[call.abi], call.name, call.kind) for call in clock_reads()} == {
+        ("x86_64", name, Kind.CLOCK) for name in ("clock_gettime", "gettimeofday", "time")
+    }
+    others = {call.mark for call in (*observed(), *of_programs(), *births())}
+    assert others.isdisjoint(call.mark for call in clock_reads())
+
+
+def test_a_clock_that_the_vdso_does_not_serve_is_none_of_ours() -> None:
+    served = {clock for clock in range(-10, 20) if asks_the_vdso("clock_gettime", clock & (1 << 64) - 1)}
+    assert served == set(SERVED_CLOCKS)
+    assert asks_the_vdso("clock_gettime", 0xDEAD_0000_0001)  # clockid_t is an int
+    assert asks_the_vdso("gettimeofday", 0x7FFF_0000)
+    assert asks_the_vdso("time", 2)
 
 
 def test_an_exec_has_one_path_and_no_call_more_than_two() -> None:

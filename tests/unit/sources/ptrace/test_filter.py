@@ -17,9 +17,11 @@ from gotrace.sources.ptrace.calls import (
     CLONE_UNTRACED,
     MARKS,
     PR_SET_SECCOMP,
+    SERVED_CLOCKS,
     Kind,
     births,
     call_of,
+    clock_reads,
     numbered,
     observed,
     of_programs,
@@ -31,6 +33,7 @@ ARCHITECTURES = {"x86_64": 0xC000003E, "i386": 0x40000003}
 X32_BIT = 0x40000000
 AT_EMPTY_PATH = 0x1000
 FLAGS = {"newfstatat": 3, "fstatat64": 3, "statx": 2}
+CLOCK_GETTIME = next(call.number for call in clock_reads() if call.name == "clock_gettime")
 MOST_INSTRUCTIONS = 4096
 """BPF_MAXINSNS (<linux/bpf_common.h>)."""
 
@@ -97,16 +100,27 @@ def test_every_number_stops_with_its_own_mark_or_passes(stdout: bool) -> None:
 def test_of_a_run_more_calls_stop_and_all_that_have_no_name(stdout: bool) -> None:
     code = program(stdout=stdout, running=True)
     for position, abi in enumerate(ABIS):
-        stopping = (*observed(), *of_programs(), *births())
+        stopping = (*observed(), *of_programs(), *births(), *clock_reads())
         marks = {call.number: TRACE | call.mark for call in stopping if call.abi == position}
         per_abi = MARKS // len(ABIS)
         marks |= {number: TRACE | position * per_abi | number for number in range(numbered()[position], per_abi)}
         prctl = next(call.number for call in of_programs() if call.abi == position and call.name == "prctl")
+        marks = {number: mark for number, mark in marks.items() if (position, number) != (0, CLOCK_GETTIME)}  # of CPUs
         for number in (*range(numbered()[position] + 200), per_abi - 1, per_abi, X32_BIT | 1):
             arguments = (PR_SET_SECCOMP if number == prctl else 2, 0, 3, 0)
             expected = marks.get(number, ALLOW)
             assert interpreted(code, ARCHITECTURES[abi], number, arguments) == expected, (abi, number)
         assert interpreted(code, ARCHITECTURES[abi], prctl, (4,)) == ALLOW
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_reads_of_clocks_stop_that_the_vdso_serves(running: bool) -> None:
+    code = program(stdout=False, running=running)
+    for clock in range(-30, 30):
+        stops = running and clock in SERVED_CLOCKS
+        found = interpreted(code, ARCHITECTURES["x86_64"], CLOCK_GETTIME, (clock, 0x7FFF_0000))
+        assert found == (TRACE | CLOCK_GETTIME if stops else ALLOW), clock
+        assert interpreted(code, ARCHITECTURES["i386"], 265, (clock,)) == ALLOW
 
 
 def test_a_call_without_a_name_is_called_by_its_number() -> None:

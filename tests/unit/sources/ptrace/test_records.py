@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gotrace.errors import RecordingError
-from gotrace.events.model import Event, Exec, Exit, Fork, Output, SyscallError
+from gotrace.events.model import Event, Exec, Exit, Fork, Frame, Output, SyscallError
 from gotrace.events.text import printable
 from gotrace.sources.ptrace import records
 from gotrace.sources.ptrace.calls import ABIS, by_mark
@@ -105,11 +105,12 @@ def failures(draw: st.DrawFn) -> tuple[bytes, Event]:
     ip, *args = draw(st.lists(times, min_size=7, max_size=7))
     texts = [path + b"\0" for path in paths]
     first, second = ([len(text) for text in texts] + [0, 0])[:2]
-    size = records.FAILURE_HEAD.size + first + second
+    stack = draw(st.lists(times, max_size=12))
+    size = records.FAILURE_HEAD.size + 8 * len(stack) + first + second
     made = records.FAILURE_HEAD.pack(
-        size + (-size & 7), records.FAILURE, 0, ts_ns, who.pid, who.tid, who.ns_pid, error, mark, first, second, 0, ip,
-        *args,
-    ) + b"".join(texts) + b"\0" * (-size & 7)  # fmt: skip
+        size + (-size & 7), records.FAILURE, 0, ts_ns, who.pid, who.tid, who.ns_pid, error, mark, first, second,
+        len(stack), ip, *args,
+    ) + struct.pack(f"<{len(stack)}Q", *stack) + b"".join(texts) + b"\0" * (-size & 7)  # fmt: skip
     call = by_mark()[mark]
     event = SyscallError(
         **common(ts_ns, who),
@@ -119,6 +120,7 @@ def failures(draw: st.DrawFn) -> tuple[bytes, Event]:
         paths=tuple(map(printable, paths)),
         args=tuple(args),
         ip=ip,
+        stack=tuple(map(Frame, stack)),
     )
     return made, event
 
@@ -161,6 +163,10 @@ def test_half_a_record_is_no_event(made: tuple[bytes, Event], missing: int) -> N
     half = record[: max(1, len(record) - missing)]
     with pytest.raises((ValueError, struct.error)):
         DECODER.decode(half)
+
+
+def test_a_spool_from_before_there_were_frames_can_be_read() -> None:
+    RecordDecoder({"format": 1})
 
 
 def test_a_format_of_a_later_version_is_refused() -> None:

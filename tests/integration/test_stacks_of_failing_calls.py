@@ -1,0 +1,209 @@
+"""Who made a failing call of a program's run: both sources tell the same frames, and the report the same origin."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gotrace.events.model import Frame, SyscallError
+from gotrace.events.recording import read_recording
+from gotrace.sources.base import Target
+from gotrace.sources.ptrace.source import PtraceSource
+from tests.integration.both import observe_both
+from tests.integration.conftest import GOTRACE
+from tests.integration.crashes import names
+from tests.integration.observing import Observed, observe
+from tests.integration.projects import go_module
+
+PROGRAMS = Path(__file__).parent / "programs"
+Tool = Callable[[str], str]
+
+GO = """package main
+
+/*
+#cgo CFLAGS: -O1 -fno-omit-frame-pointer
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#define APART __attribute__((noinline))
+APART static int innermost(const char *path) { return syscall(SYS_openat, AT_FDCWD, path, O_RDONLY) + 1; }
+APART static int middle(const char *path) { return innermost(path) + 1; }
+APART static int outermost(const char *path) { return middle(path) + 1; }
+APART static int by_libc(const char *path) { return open(path, O_RDONLY) + 1; }
+*/
+import "C"
+
+import "os"
+
+//go:noinline
+func inGo(path string) { _, _ = os.Open(path) }
+
+//go:noinline
+func inC(path string) { C.outermost(C.CString(path)) }
+
+func main() {
+	inGo("/nowhere/go")
+	inC("/nowhere/c")
+	C.by_libc(C.CString("/nowhere/libc"))
+	os.Exit(3)
+}
+"""
+OF_MAIN = ["main.main", "runtime.main", "runtime.goexit"]
+OF_GO = ["syscall.Syscall6", "syscall.openat", "os.open", "os.openFileNolog", "os.OpenFile", "main.inGo", *OF_MAIN]
+OF_C = [
+    "syscall", "middle", "outermost", "_cgo_X_Cfunc_outermost", "runtime.asmcgocall", "runtime.cgocall",
+    "main._Cfunc_outermost", "main.inC", *OF_MAIN,
+]  # fmt: skip
+"""Without `innermost`: syscall(3) has no frame pointer of its own, so the first that is found is that function's."""
+
+STRIPPED = """
+#include <unistd.h>
+__attribute__((noinline)) static int asks(const char *path) { return access(path, R_OK) + 1; }
+__attribute__((noinline)) static int called(const char *path) { return asks(path) + 1; }
+int main(void) {
+    called("/nowhere/libc");
+    return 3;
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """For all programs."""
+    return tmp_path_factory.mktemp("failing")
+
+
+@pytest.fixture(scope="module")
+def of_go(folder: Path, tool: Tool) -> Path:
+    """A program of Go and C, each of which fails to open a file."""
+    made = go_module(folder / "go", {"main.go": GO})
+    env = os.environ | {"CGO_ENABLED": "1", "GOFLAGS": "", "GOTOOLCHAIN": "local"}
+    subprocess.run([tool("go"), "build", "-o", "app", "."], cwd=made, env=env, check=True)
+    return made / "app"
+
+
+@pytest.fixture(scope="module")
+def of_c(folder: Path, tool: Tool) -> Callable[..., Path]:
+    """Compiles a program of programs/, or a text."""
+
+    def compiled(name: str, *flags: str, text: str = "") -> Path:
+        source, program = folder / f"{name}.c", folder / name
+        source.write_text(text or (PROGRAMS / source.name).read_text())
+        subprocess.run([tool("gcc"), "-w", *flags, "-o", program, source], check=True)
+        return program
+
+    return compiled
+
+
+def with_a_path(seen: Observed) -> list[SyscallError]:
+    """Failing calls that both sources see (see `differences`)."""
+    failed = [event for event in seen.events if isinstance(event, SyscallError) and any(event.paths)]
+    return [event for event in failed if event.syscall not in ("readlink", "readlinkat")]
+
+
+def alike(event: SyscallError) -> tuple[Any, ...]:
+    """What both must tell of it: addresses, for they saw one and the same process."""
+    return (event.pid, event.tid, event.abi, event.syscall, event.errno, event.paths, event.ip, event.stack)
+
+
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="eBPF needs root here: both observe from one process")
+@pytest.mark.parametrize("loop", ["python", "compiled"])
+class TestAtOnce:
+    """Both sources observe one run."""
+
+    @pytest.fixture(autouse=True)
+    def choose(self, loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Which of the tracer's two loops runs."""
+        monkeypatch.setenv("GOTRACE_PTRACE_LOOP", loop)
+
+    @staticmethod
+    def equal(program: Path) -> list[SyscallError]:
+        """Failing calls of a program, after they were seen to have the same frames."""
+        both = observe_both([str(program)], running=True)
+        by_ebpf, by_ptrace = with_a_path(both.ebpf), with_a_path(both.ptrace)
+        assert Counter(map(alike, by_ptrace)) == Counter(map(alike, by_ebpf))
+        assert all(event.stack[0] == Frame(event.ip) for event in by_ptrace)
+        return by_ptrace
+
+    def test_go_and_c(self, of_go: Path) -> None:
+        frames = {event.paths[0]: len(event.stack) for event in self.equal(of_go)}
+        assert (frames["/nowhere/go"], frames["/nowhere/c"]) == (1 + len(OF_GO), len(OF_C))
+
+    def test_frame_pointers_that_lead_astray(self, of_c: Callable[..., Path]) -> None:
+        program = of_c("led_astray", "-O1", "-fno-omit-frame-pointer", "-mno-red-zone")
+        calls = [event for event in self.equal(program) if event.paths[0].startswith("/nowhere")]
+        frames = [(event.paths[0].removeprefix("/nowhere/"), len(event.stack)) for event in calls]
+        assert len(frames) == 2 + 12 + 7 + 3
+        assert frames[0] == ("deep", 12)
+        assert {number for name, number in frames if name == "wrong"} == {1}
+        assert [number for name, number in frames if name == "end"] == [1, 1, 2, 2, 2, 2, 2]
+        assert frames[-3:] == [("across", 5), ("circle", 12), ("odd", 2)]
+
+    def test_a_32_bit_program(self, of_c: Callable[..., Path]) -> None:
+        flags = ("-m32", "-static", "-nostdlib", "-no-pie", "-fno-pic", "-O0", "-fno-stack-protector")
+        (call,) = self.equal(of_c("tiny32", *flags))
+        assert len(call.stack) >= 2
+
+    def test_32_bit_calls_of_64_bit_code(self, of_c: Callable[..., Path]) -> None:
+        calls = self.equal(of_c("i386", "-static", "-no-pie", "-O1"))
+        assert {event.abi for event in calls} >= {"i386"}
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_they_are_of_runs_not_of_builds(of_c: Callable[..., Path], running: bool) -> None:
+    seen = observe([str(of_c("asks", "-O0", text=STRIPPED))], source=PtraceSource(), target=Target(1, running=running))
+    assert {bool(event.stack) for event in with_a_path(seen)} == {running}
+
+
+class TestByName:
+    """What `gotrace run` makes of it."""
+
+    @pytest.fixture
+    def run(self, tmp_path: Path, privileges: tuple[str, ...], backend: str) -> Callable[..., dict[str, Any]]:
+        """Runs a program that exits with status 3: by path of each failing call its frames, and what is told of it."""
+
+        def told(program: Path) -> dict[str, Any]:
+            recording = tmp_path / "recording.gotrace"
+            as_asked = ["--backend", backend, *(privileges if backend == "ebpf" else ())]
+            done = subprocess.run(
+                [GOTRACE, "run", "--no-color", *as_asked, "-o", recording, "--", program],
+                capture_output=True,
+                text=True,
+                check=False,
+                timeout=120,
+                env=os.environ | {"COLUMNS": "300"},
+            )
+            assert done.returncode == 3, done.stderr
+            events = [one for one in read_recording(recording).events if isinstance(one, SyscallError) and one.paths]
+            lines = {path: line for line in done.stderr.splitlines() for path in line.split('"')[1:2]}
+            return {one.paths[0]: (one.stack, lines.get(one.paths[0], "")) for one in events}
+
+        return told
+
+    def test_go_and_c(self, run: Callable[..., dict[str, Any]], of_go: Path) -> None:
+        told = run(of_go)
+        in_go, line = told["/nowhere/go"]
+        assert names(in_go)[1:] == OF_GO
+        assert "Syscall6" in in_go[0].symbol
+        assert line.endswith(f"  by {in_go[0].symbol}+{in_go[0].distance:#x} (app)")
+        in_c, line = told["/nowhere/c"]
+        assert names(in_c) == OF_C
+        assert [frame.origin for frame in in_c] == ["libc", "c", "c", "c", *["go"] * 7]
+        assert line.endswith(f"  by middle+{in_c[1].distance:#x} (app)")
+        by_libc, line = told["/nowhere/libc"]
+        assert by_libc[0].origin == "libc"
+        assert "  by " in line
+
+    def test_libc_in_a_stripped_program(self, run: Callable[..., dict[str, Any]], of_c: Callable[..., Path]) -> None:
+        program = of_c("stripped", "-O1", "-fno-omit-frame-pointer", "-s", text=STRIPPED)
+        stack, line = run(program)["/nowhere/libc"]
+        assert [(frame.symbol, frame.origin) for frame in stack][:3] == [("access", "libc"), ("", "c"), ("", "c")]
+        assert [frame.module for frame in stack[1:3]] == [str(program)] * 2
+        assert line.endswith(f"  by stripped+{stack[1].address:#x}")
