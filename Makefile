@@ -23,11 +23,8 @@ setup: ## system packages, .venv/ with gotrace in it, Go if it is missing
 demo: setup ## a real failing cross-compile diagnosed, then its fix passing
 	@tools/demo.sh
 
-# pip compiles no editable installation, and where PYTHONDONTWRITEBYTECODE is set nobody else would: the tests start
-# gotrace a thousand times, and each start would compile all of it.
 test: setup check ## everything: linters, types, unit, contract, integration and hostile tests
 	@failed=0; set -x; \
-	$(PY) -m compileall -q gotrace; \
 	$(PY) -m pytest -n 2 --dist worksteal $(BESIDE_EACH_OTHER) || failed=1; \
 	$(PY) -m pytest tests $(BESIDE_EACH_OTHER:%=--ignore=%) || failed=1; \
 	exit $$failed

@@ -157,6 +157,12 @@ development_packages() { # the dev group of pyproject.toml; pip itself reads gro
             print(*tomllib.load(file)["dependency-groups"]["dev"], sep="\n")'
 }
 
+# pip compiles no editable installation, and where PYTHONDONTWRITEBYTECODE is set nobody else would: each start of
+# gotrace would compile all of it.
+compile_bytecode() {
+    "$VENV/bin/python" -m compileall -q gotrace
+}
+
 install_gotrace() {
     local stamp=$VENV/.installed wanted
     # The folder is part of it: an editable installation points to it, and a checkout may be moved. So is what compiles.
@@ -197,6 +203,7 @@ install_packages "${1:-}"
 install_languages
 make_venv
 install_gotrace
+compile_bytecode
 install_zig
 install_go
 go=$(PATH=$PATH:$PWD/$VENV/bin command -v go)

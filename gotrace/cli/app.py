@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from gotrace.cli import attach, build, completion, doctor, explain, report, rules, run, scenario, streams
+from gotrace.cli import attach, build, completion, doctor, environment, explain, report, rules, run, scenario, streams
 from gotrace.cli.failures import exit_code_of, explain_failure
 
 app = typer.Typer(
@@ -47,6 +47,7 @@ def gotrace(
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit: never with a traceback, always with a code of the CLI's contract."""
     given = sys.argv[1:] if arguments is None else arguments
+    environment.restore()
     completion.prepare()
     try:
         code = app(given, prog_name="gotrace", standalone_mode=False) or 0

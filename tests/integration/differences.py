@@ -50,8 +50,8 @@ def _empty_path(event: Event) -> bool:
     )
 
 
-def _failing_write(event: Event) -> bool:
-    return isinstance(event, SyscallError) and _KINDS.get((event.abi, event.syscall)) is Kind.WRITE
+def _of_kind(kind: Kind) -> Callable[[Event], bool]:
+    return lambda event: isinstance(event, SyscallError) and _KINDS.get((event.abi, event.syscall)) is kind
 
 
 def _without_path(event: Event) -> bool:
@@ -147,7 +147,8 @@ DIFFERENCES = (
     Difference("calls without a path", only_ebpf(_without_path)),
     Difference("readlink", only_ebpf(_of(("readlink", "readlinkat")))),
     Difference("AT_EMPTY_PATH", only_ebpf(_empty_path)),
-    Difference("failing writes", only_ebpf(_failing_write)),
+    Difference("failing writes", only_ebpf(_of_kind(Kind.WRITE))),
+    Difference("reads of the clock that fail", only_ebpf(_of_kind(Kind.CLOCK))),
     Difference("x32", only_ebpf(_x32)),
     Difference("long paths", _long_paths),
     Difference("arguments of a refused exec", _refused_vectors),

@@ -116,7 +116,7 @@ def _readable(source: Path, into: Path, *left_out: str) -> Path:
     """`source`, or a copy of it where not everybody may enter it."""
     if _everyone_may_read(source):
         return source
-    shutil.copytree(source, into, ignore=shutil.ignore_patterns("__pycache__", *left_out), symlinks=True)
+    shutil.copytree(source, into, ignore=shutil.ignore_patterns(*left_out), symlinks=True)
     return into
 
 
@@ -130,14 +130,14 @@ def _readable_gotrace(folder: Path) -> Path:
         shutil.copytree(
             sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix}),
             library,
-            ignore=shutil.ignore_patterns("test", "tests", "site-packages", "__pycache__", "config-*", "idlelib"),
+            ignore=shutil.ignore_patterns("test", "tests", "site-packages", "config-*", "idlelib"),
         )
         (folder / "python" / "bin").mkdir()
         python = Path(shutil.copy(python, folder / "python" / "bin" / version))
     subprocess.run([python, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     packages = _readable(Path(sysconfig.get_path("purelib")), folder / "packages", "mypy*", "ruff*", "pytest*")
     checkout = folder / "checkout"
-    shutil.copytree(ROOT / "gotrace", checkout / "gotrace", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ROOT / "gotrace", checkout / "gotrace")
     shutil.copytree(ROOT / "probes", checkout / "probes")
     shutil.copytree(ROOT / "scenarios", checkout / "scenarios")
     (site,) = (folder / "venv" / "lib").glob("python*/site-packages")
