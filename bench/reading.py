@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from itertools import cycle, islice
 from pathlib import Path
 from time import perf_counter
-
-import zstandard
 
 import gotrace
 from bench.process import run
 from bench.stats import Estimate, estimate
 from bench.workloads import GOTRACE, Bench
+from gotrace.events.model import SyscallError
+from gotrace.events.recording import read_recording, write_recording
 from gotrace.reports.terminal import TerminalReport
 
 EVENTS = 100_000
-FAILING = Path(__file__).parents[1] / "tests/recordings/missing-header.gotrace.zst"
+_RECORDINGS = Path(__file__).parents[1] / "tests/recordings"
+FAILING = {"build": "missing-header", "run": "shared-library-not-found"}
 
 
 def grown(recording: Path, events: int, path: Path) -> None:
     """Save a recording of exactly `events` events: a real one, its failing calls said again until there are enough."""
-    header, *lines = recording.read_bytes().splitlines(keepends=True)
-    calls = [line for line in lines if b'"kind":"syscall_error"' in line.replace(b" ", b"")]
-    others = [line for line in lines if b'"kind":"syscall_error"' not in line.replace(b" ", b"")]
-    wanted = events - len(others)
-    repeated = (calls * (wanted // len(calls) + 1))[:wanted]
-    path.write_bytes(header + b"".join([*others, *repeated]))
+    read = read_recording(recording)
+    calls = [event for event in read.events if isinstance(event, SyscallError)]
+    others = [event for event in read.events if not isinstance(event, SyscallError)]
+    write_recording(path, read.header, [*others, *islice(cycle(calls), events - len(others))])
 
 
 def library(recording: Path, rounds: int) -> Estimate:
@@ -38,11 +38,10 @@ def library(recording: Path, rounds: int) -> Estimate:
     return estimate(seconds[1:])
 
 
-def rules(scratch: Path, rounds: int) -> Estimate:
-    """Seconds that all rules take on a failing build with so many failing calls: of a healthy one they ask little."""
-    small, large = scratch / "failing.gotrace", scratch / "failing-large.gotrace"
-    small.write_bytes(b"".join(zstandard.ZstdDecompressor().read_to_iter(FAILING.read_bytes())))
-    grown(small, EVENTS, large)
+def rules(scratch: Path, failing: str, rounds: int) -> Estimate:
+    """Seconds that all rules take on a failure with so many failing calls: where nothing failed they ask little."""
+    large = scratch / "failing-large.gotrace"
+    grown(_RECORDINGS / f"{FAILING[failing]}.gotrace.zst", EVENTS, large)
     trace = gotrace.load(large)
     return estimate([sum(gotrace.diagnose(trace).timings.values()) for _ in range(rounds + 1)][1:])
 
