@@ -35,6 +35,8 @@ SYSCALL_ARCHITECTURE: Final = {0xC000003E: 0, 0x40000003: 1}
 
 SIGNAL_CODE: Final = struct.Struct("<8xi")
 """siginfo_t as far as si_code: si_signo and si_errno stand before it."""
+SIGNAL_NUMBER_AND_CODE: Final = struct.Struct("<i4xi")
+"""The same with si_signo."""
 SIGNAL_BYTES: Final = 128
 FAULT: Final = struct.Struct("<8xi4xQ")
 """The same, and si_addr of a fault."""

@@ -13,13 +13,14 @@ import errno
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING, Final
 
+from gotrace.sources.ptrace import abi
 from gotrace.sources.ptrace.channel import Channel
 from gotrace.sources.ptrace.launch import become_keeper, hung_up, say, suppresses_privileges
 
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 _PR_SET_PDEATHSIG: Final = 1
 _LOOKS: Final = 100
 _TRAP: Final = 1 << (signal.SIGTRAP - 1)
+_OF_INSTRUCTIONS: Final = frozenset({0x80, 1, 2})
+"""si_code of int3 and of single steps: SI_KERNEL, TRAP_BRKPT, TRAP_TRACE; those of ptrace's own stops are larger."""
 _QUIET_S: Final = 0.02
 """So long after the last stop nobody is about to meet a breakpoint that was taken out."""
 _PATIENCE_S: Final = 5.0
@@ -173,28 +176,46 @@ def _children_of(pid: int) -> Iterator[int]:
 
 
 def _leave(tracer: Tracer, stops: PythonStops | CompiledStops) -> None:
-    """Take out all breakpoints, and serve who met one of them meanwhile, until nobody can any more."""
+    """Take out all breakpoints, and serve who met one of them meanwhile, until nobody can any more.
+
+    A family that goes on forking never stops stopping. Other stops than those at breakpoints end with us, so nobody
+    waits for these, but for the children who were born with breakpoints: they are there when all has been served once.
+    """
     stops.follow_no_calls()
     tracer.take_breakpoints_out()
-    until = time.monotonic() + _PATIENCE_S
-    quiet_since = time.monotonic()
+    now = quiet_since = time.monotonic()
+    until, all_served = now + _PATIENCE_S, False
     with suppress(ChildProcessError):
-        while (now := time.monotonic()) < until:
+        while now < until:
             stop = stops.next(wait=False)
-            if stop is not None:
-                tracer.serve(stop)
-                quiet_since = time.monotonic()
-            elif now - quiet_since > _QUIET_S and not any(map(_meets_breakpoint, tracer.processes())):
-                return
+            if stop is None:
+                all_served = True
             else:
+                if _is_breakpoint(stops.signal_info(stop.tid)):
+                    quiet_since = now
+                tracer.serve(stop)
+            if all_served and now - quiet_since > _QUIET_S and not _meets_breakpoint(tracer.processes(), stops):
+                return
+            if stop is None:
                 time.sleep(_NAP_S)
+            now = time.monotonic()
 
 
-def _meets_breakpoint(pid: int) -> bool:
-    """Whether a SIGTRAP is on its way to a thread of the process, which would end it without us."""
-    for tid in _threads_of(pid):
+def _is_breakpoint(signal_info: bytes) -> bool:
+    """Whether it is that of an int3 or of a step, which nobody but us takes; that of a stop of ptrace's own is not."""
+    if not signal_info:
+        return False
+    number, code = abi.SIGNAL_NUMBER_AND_CODE.unpack_from(signal_info)
+    return number == signal.SIGTRAP and code in _OF_INSTRUCTIONS
+
+
+def _meets_breakpoint(pids: Iterable[int], stops: PythonStops | CompiledStops) -> bool:
+    """Whether a SIGTRAP is on its way to a thread of them, or has stopped it: it would end the process without us."""
+    for tid in (tid for pid in pids for tid in _threads_of(pid)):
         with suppress(OSError, ValueError):
-            status = Path(f"/proc/{pid}/task/{tid}/status").read_text(errors="replace")
+            status = Path(f"/proc/{tid}/status").read_text(errors="replace")
             if int(status.partition("\nSigPnd:")[2].partition("\n")[0], 16) & _TRAP:
+                return True
+            if status.partition("\nState:\t")[2][:1] == "t" and _is_breakpoint(stops.signal_info(tid)):
                 return True
     return False
