@@ -31,6 +31,7 @@
 
 #define FLAG_TRUNCATED 1
 #define FLAG_STOPPED 2
+#define FLAG_IN_PROGRESS 4
 
 #define ABI_X86_64 0
 #define ABI_I386 1
@@ -60,6 +61,8 @@
 #define STDERR_CHUNKS 24 /* of one call, over all its pieces */
 #define STDERR_LIMIT 65536
 #define PATH_LIMIT 2048
+#define AN_ADDRESS 128
+#define ADDRESS_LIMIT 110 /* struct sockaddr_un */
 #define FAILURE_FRAMES 12 /* of the stack of a failing call, where a program's run is followed */
 
 /* `pid` and `tid` as gotrace's own PID namespace numbers them, `ns_pid` as the process's innermost one does. */
@@ -76,7 +79,7 @@ struct failure_record {
     u32 nr;
     u16 error;
     u16 abi;
-    u16 path1_bytes; /* with the final NUL; 0: no such argument, or not readable */
+    u16 path1_bytes; /* with the final NUL; 0: no such argument, or not readable; of a socket address its length */
     u16 path2_bytes;
     u32 flags;
 #ifdef RUNNING
@@ -91,7 +94,10 @@ struct failure_record {
 
 /* A followed process, by global tgid. `unasked`: failures of its loader that nobody has asked dlerror about yet. */
 struct tracked { u32 pid; u32 ns_pid; u32 output_bytes; s32 unasked; };
-/* One system call: positions (from 1) of its path arguments, and the errno values that are counted, not streamed. */
+/*
+ * One system call: positions (from 1) of its path arguments, and the errno values that are counted, not streamed. With
+ * AN_ADDRESS the first is the position of a socket address, whose length is the next argument.
+ */
 struct syscall_info { u8 path1; u8 path2; u16 noise_slot; u16 noise[4]; };
 struct config { u64 cookie; u32 view_level; u32 stops; };
 /*

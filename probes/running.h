@@ -112,6 +112,11 @@ BPF_F_TABLE("array", u32, struct clock_reads, clock_reads, 1 << CLOCK_BITS, 1 <<
 #define BURST_BITS 12
 BPF_F_TABLE("array", u32, struct burst, bursts, 1 << BURST_BITS, 1 << 10 /* BPF_F_MMAPABLE */);
 
+/* A connect(2) that goes on (connecting.c): the address it was given, where that was, and how long it was said to be. */
+struct socket_key { u32 tgid; s32 descriptor; };
+struct connecting { u64 address_at; u32 length; u32 unused; char address[112]; };
+BPF_TABLE("lru_hash", struct socket_key, struct connecting, connecting, 1024);
+
 #define TAIL_LIBRARY 0
 #define TAIL_GOROUTINE 1
 BPF_PROG_ARRAY(tail_programs, 2);

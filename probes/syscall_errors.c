@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Dual MIT/GPL
  *
- * Every failing system call of followed processes, with errno, arguments and path arguments; refused execs with argv.
+ * Every failing system call of followed processes, with errno, arguments and path arguments; refused execs with argv;
+ * in a run also the socket address that bind, connect and sendto were given.
  *
  * Sees: on x86-64 the registers at sys_exit still hold number and arguments (x86-64, i386 and x32 calls), so nothing
  * is attached to the entry and no call is remembered. Paths are read after the call, when their page is resident.
@@ -83,6 +84,19 @@ static inline u32 read_path(struct failure_record *record, u32 at, u32 position)
     return length;
 }
 
+#ifdef RUNNING
+/* Which address a socket was refused. */
+static inline u32 read_address(struct failure_record *record, u32 position) {
+    u64 address = record->args[(position - 1) & 7];
+    u32 length = record->args[position & 7];
+    if (length > ADDRESS_LIMIT) length = ADDRESS_LIMIT;
+    asm volatile("" : "+r"(length));
+    length &= 127;
+    if (bpf_probe_read_user(record->text, length, (void *)address)) return 0;
+    return length;
+}
+#endif
+
 static inline void on_failure(void *ctx, struct tracked *who, char *registers, s64 result) {
     u32 zero = 0, status = 0, abi = ABI_X86_64, error = -result;
     u64 number = 0;
@@ -102,6 +116,9 @@ static inline void on_failure(void *ctx, struct tracked *who, char *registers, s
     if (!info) return;
     for (u32 i = 0; i < 4; i++)
         if (info->noise[i] == error && error) {
+#ifdef RUNNING
+            if (error == IN_PROGRESS && nr == NR_CONNECT && abi == ABI_X86_64) on_connecting((struct pt_regs *)registers);
+#endif
             count(COUNTER_NOISE + ((info->noise_slot + i) & 127));
             return;
         }
@@ -123,6 +140,9 @@ static inline void on_failure(void *ctx, struct tracked *who, char *registers, s
         record->args[3] = regs.r10; record->args[4] = regs.r8; record->args[5] = regs.r9;
     }
     u32 first = read_path(record, 0, info->path1), second = 0, bytes = first;
+#ifdef RUNNING
+    if (info->path1 & AN_ADDRESS) bytes = first = read_address(record, info->path1 & ~AN_ADDRESS);
+#endif
     if (info->path2) {
         second = read_path(record, first & (PATH_LIMIT - 1), info->path2);
         bytes += second;
@@ -163,6 +183,7 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx) {
     READ(nr, &regs->orig_ax);
     if (nr == 1 || nr == 18 || nr == 20 || nr == 4 || nr == 146 || nr == 181) on_write(who, regs, nr, result);
 #ifdef RUNNING
+    if (nr == NR_GETSOCKOPT) on_socket_error(ctx, who, regs);
     if (READS_CLOCK(nr)) on_clock_read(who, regs, nr);
     if (nr == 9 || nr == 192) on_mmap(ctx, who, regs, nr, result);
 #endif

@@ -32,6 +32,8 @@ from gotrace.sources.base import Batch, Source, Target
 
 _TICK_S: Final = 0.02
 _FACTS_S: Final = 1.0
+_LAST_S: Final = 0.5
+"""So soon after its tracer a process has ended that did not outlive it."""
 _ENDING: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -50,6 +52,8 @@ def attach(
     attached: Callable[[], None] = lambda: None,
 ) -> Recorded:
     """Watch process `pid` and its descendants under `source` until ^C, for `seconds`, or until it has ended.
+
+    It ends as well where whatever observes is gone; then a Lost of unknown size says since when and why.
 
     It runs on as if nothing had happened. `attached` is called once everything is watched, `failing` as in
     `gotrace.capture.watch.Watch`. `probe`: its files are looked at afterwards. `stops` as in
@@ -81,6 +85,8 @@ def attach(
         until = None if seconds is None else ready + seconds
         while not told() and not life.over(_TICK_S) and (until is None or time.monotonic() < until):
             watch.tick()
+            if watch.blind and not life.over(_LAST_S):  # a tracer ends with its last tracee too
+                break
         ended, cpu = time.monotonic(), time.process_time() - cpu
         ended_ns = time.monotonic_ns()
         lost, noise = watch.finish()

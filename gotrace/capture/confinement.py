@@ -12,7 +12,8 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from gotrace.events.model import Event, Exec, Exit, Fact, Fork, KnownEvent
+from gotrace.events.errno import errno_numbers
+from gotrace.events.model import Event, Exec, Exit, Fact, Fork, KnownEvent, SyscallError
 from gotrace.events.text import printable
 from gotrace.host.security_modules import label_files
 
@@ -29,6 +30,8 @@ _NAMES: Final = {
     b"stack size": "stack",
 }
 """As /proc/PID/limits has them; by their short names as ulimit and setrlimit(2) have them."""
+_NO_MORE_FILES: Final = errno_numbers("EMFILE", "ENFILE")
+"""With these a process lives on, and its limit is what everybody wants to know."""
 _YOUNG_NS: Final = 2_000_000_000
 _SELDOM_NS: Final = 500_000_000
 _MOST: Final = 32
@@ -79,10 +82,8 @@ class Confinements:
         return read
 
     def facts(self, events: Sequence[KnownEvent], now_ns: int) -> list[Fact]:
-        """A `confinement` fact for each process that failed."""
-        failed = dict.fromkeys(
-            event.pid for event in events if isinstance(event, Exit) and (event.status or event.signal is not None)
-        )
+        """A `confinement` fact for each process that failed, or that met a limit of its open files."""
+        failed = dict.fromkeys(event.pid for event in events if _concerns(event))
         if not failed:
             return []
         own = _read(os.getpid()) | ({} if (most := _most_tasks()) is None else {"pids_max": most})
@@ -96,6 +97,12 @@ class Confinements:
             )
             for pid in list(failed)[:_MOST]
         ]
+
+
+def _concerns(event: KnownEvent) -> bool:
+    if isinstance(event, SyscallError):
+        return event.errno in _NO_MORE_FILES
+    return isinstance(event, Exit) and bool(event.status or event.signal is not None)
 
 
 def _read(pid: int) -> dict[str, Any]:

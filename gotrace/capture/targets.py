@@ -15,6 +15,7 @@ from gotrace.elf.buildinfo import build_info_of
 from gotrace.errors import NotPermittedError, UsageError
 from gotrace.events.text import printable
 from gotrace.host.kernel import CAP_SYS_PTRACE, holds, yama_mode
+from gotrace.host.security_modules import active
 
 _KERNEL_THREAD: Final = 0x00200000  # PF_KTHREAD, include/linux/sched.h
 _FLAGS: Final = 6  # behind the state letter: ppid pgrp session tty_nr tpgid flags (proc(5))
@@ -48,16 +49,38 @@ def check(pid: int) -> None:
     try:
         os.readlink(f"/proc/{pid}/exe")  # noqa: PTH115  it need not lead anywhere
     except PermissionError:
-        raise NotPermittedError(_not_ours(pid, status), f"sudo gotrace attach {pid}") from None
+        raise _not_ours(pid, status) from None
     except OSError:
         raise UsageError(f"process {pid} ended just now", "") from None
 
 
-def _not_ours(pid: int, status: dict[str, str]) -> str:
+def _not_ours(pid: int, status: dict[str, str]) -> NotPermittedError:
+    """Why the kernel lets us not look into it (ptrace(2), "Ptrace access mode checking")."""
+    who = f"process {pid} ({_name(pid)})"
+    if os.geteuid() == 0:
+        return _refused_to_root(who)
     owner = int(status.get("Uid", "0").split()[0])
     if owner != os.geteuid():
-        return f"process {pid} ({_name(pid)}) belongs to {_user(owner)}, not to {_user(os.geteuid())}"
-    return f"process {pid} ({_name(pid)}) has privileges of its own: only root may look into it"
+        message = f"{who} belongs to {_user(owner)}, not to {_user(os.geteuid())}"
+    else:
+        message = f"{who} has privileges of its own: only root may look into it"
+    return NotPermittedError(message, f"sudo gotrace attach {pid}")
+
+
+def _refused_to_root(who: str) -> NotPermittedError:
+    """Root is let in for its capabilities, in its own user namespace, and where no security module objects."""
+    if not holds(Path("/proc/self/status").read_text(), CAP_SYS_PTRACE):
+        return NotPermittedError(
+            f"{who} is refused to this root, which lacks CAP_SYS_PTRACE: so it is in a container, as a rule",
+            "give the container SYS_PTRACE (--cap-add=SYS_PTRACE), or attach as root of the host",
+        )
+    named = [one for one in active() if one not in ("capability", "lockdown")]
+    modules = f", such as {', '.join(named)} here" if named else ""
+    return NotPermittedError(
+        f"{who} is refused even to root, which has CAP_SYS_PTRACE: it is of another user namespace, or a security"
+        f" module{modules}, keeps it apart",
+        "attach from outside of the container or sandbox that gotrace runs in",
+    )
 
 
 def check_traceable(pid: int) -> None:

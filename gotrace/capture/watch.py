@@ -109,6 +109,11 @@ class Watch:
         """Events that were seen and not kept, because no build tool wrote them."""
         return self._live.dropped
 
+    @property
+    def blind(self) -> bool:
+        """Nothing is seen any more: whatever observes is gone, or it cannot be read or kept."""
+        return self._failure is not None or self._capture.gone()
+
     def still_running(self) -> list[int]:
         """Processes of the command that outlived it, by pid."""
         return [pid for pid in self._live.running() if state(pid) not in ("", "Z", "X")]

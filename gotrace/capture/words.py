@@ -4,7 +4,8 @@ A build's tools say nothing private, a service's log does. So all that is kept o
 three, and errors of Go's standard library that say what a machine lacks.
 
 Sources: glibc's elf/dl-error-skeleton.c, elf/rtld.c, malloc/malloc.c, assert/assert.c; musl's ldso/dynlink.c; Go's
-runtime (panic.go, signal_unix.go, os_linux.go, cgo/gcc_util.c), plugin/plugin_dlopen.go, crypto/x509, time, net.
+runtime (panic.go, signal_unix.go, os_linux.go, cgo/gcc_util.c), plugin/plugin_dlopen.go, crypto/x509, time, net, os,
+os/exec.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ _ANYWHERE: Final = (
     r"\bx509: |unknown time zone |no such host|:53: |requires cgo|too many open files",
     r"\blookup \S+(?: on \S+)?: |\buser: (?:unknown|lookup) user(?:id)? ",
     r"\bdlopen\b|\bdlsym\b",
-    r": bind: permission denied",
+    r"\b(?:dial|listen) (?:tcp|udp|unix)\w* .*: (?:socket|bind|connect|i/o timeout)",
+    r"(?:^|[: ])(?:bind|connect): (?:permission denied|operation not permitted|address already in use|cannot assign"
+    r"|connection (?:refused|timed)|no route to host|network is unreachable|no such file or directory)",
+    r"\bfork/exec .*: |\bexec: .*: executable file not found in ",
 )
 _KEPT: Final = re.compile(f"^(?:{'|'.join(_BEGINNINGS)})|{'|'.join(_ANYWHERE)}")
 _LONGEST: Final = 4096

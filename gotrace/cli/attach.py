@@ -21,7 +21,8 @@ Examples:
 
 It ends at ^C, after --duration, or with the program, which runs on as if nothing had happened.
 
-Exit status: 0 nothing found, 1 findings, 2 gotrace could not do its work."""
+Exit status: 0 nothing found, 1 findings, or the program crashed or failed while it was watched, 2 gotrace could not do
+its work: it could not attach, or its watching broke off."""
 
 
 def register(app: typer.Typer) -> None:

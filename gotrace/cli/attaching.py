@@ -17,8 +17,11 @@ from gotrace.errors import UsageError
 if TYPE_CHECKING:
     from gotrace.capture.privileges import Invoker
     from gotrace.capture.run import Recorded
+    from gotrace.events.model import Lost
+    from gotrace.rules.finding import Diagnosis
+    from gotrace.trace.model import Trace
 
-_FINDINGS = 1
+_FINDINGS, _FAILED = 1, 2
 
 
 @dataclass(slots=True)
@@ -94,13 +97,41 @@ class Attaching:
         header, events = recorded.header, recorded.events
         trace = build(header, events)
         diagnosis = diagnose(trace)
+        streams.to_stderr(_blind(trace))
         streams.to_stderr(render(Format.TERMINAL, trace, diagnosis, sys.stderr, colour=self.colour, quiet=self.quiet))
         if self.timings:
             streams.to_stderr(rule_timings(diagnosis))
         with acting_as(who):
             code = self.outputs.save(header, events)
             code = self.outputs.write_reports(trace, diagnosis, colour=self.colour, timings=self.timings) or code
-        return code or (_FINDINGS if diagnosis.findings else 0)
+        return code or exit_code(trace, diagnosis)
+
+
+def exit_code(trace: Trace, diagnosis: Diagnosis) -> int:
+    """2 where the watching broke off; 1 where something was found, or the program crashed or failed meanwhile."""
+    from gotrace.reports.ending import ending_of
+    from gotrace.reports.headline import crashed_while_it_runs
+
+    if blind_since(trace) is not None:
+        return _FAILED
+    return _FINDINGS if diagnosis.findings or ending_of(trace).failed or crashed_while_it_runs(trace) else 0
+
+
+def blind_since(trace: Trace) -> Lost | None:
+    """What says that from some moment on nothing was seen; None where all the time was watched."""
+    return next((lost for lost in trace.lost if lost.what == "unknown" and lost.since_ns), None)
+
+
+def _blind(trace: Trace) -> str:
+    """That the watching broke off, and why; empty where it did not."""
+    from gotrace.reports.ending import ending_of
+    from gotrace.reports.escape import safe_line
+
+    lost = blind_since(trace)
+    if lost is None:
+        return ""
+    goes_on = "" if ending_of(trace).known else f"; process {trace.header.attached} runs on, and is watched no longer"
+    return f"gotrace: error: {safe_line(lost.reason)}{goes_on}\n"
 
 
 def _prepare(begin: Callable[[], None] | None) -> None:

@@ -15,7 +15,9 @@ from gotrace.cli import preload, streams
 from gotrace.cli.failures import BUILD_FAILED, explain_failure
 from gotrace.cli.options import FailOn
 from gotrace.cli.outputs import Format, Outputs, acting_as, render
-from gotrace.cli.progress import progress
+from gotrace.cli.progress import Progress, progress
+from gotrace.events.errno import errno_numbers
+from gotrace.events.model import SyscallError
 
 if TYPE_CHECKING:
     from gotrace.capture.privileges import Invoker
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from gotrace.rules.finding import Diagnosis
 
 _FINDINGS = 3
+_REFUSED = errno_numbers("EPERM", "EACCES")
 _COUNTS_FOR = {FailOn.NONE: frozenset[str](), FailOn.WARNING: {"warning", "error"}, FailOn.ERROR: {"error"}}
 
 
@@ -92,7 +95,7 @@ class Building:
             preload.load_all()
         self._removed = privileges.removed_by_sudo() if who and not self.user else []
         env = None if cache is None else fresh.with_cache(os.environ, cache)
-        with progress(quiet=self.quiet) or nullcontext() as line:
+        with self._progress() or nullcontext() as line:
             recorded = record_by(
                 self.backend,
                 self.command,
@@ -107,6 +110,10 @@ class Building:
         if cache is not None:
             fresh.note(recorded.events, cache)
         return recorded
+
+    def _progress(self) -> Progress | None:
+        """A line while a build says nothing. A program has its terminal for itself: it may read it, or draw on it."""
+        return None if self.running else progress(quiet=self.quiet)
 
     def _who(self) -> Invoker | None:
         """Who the command is to run as where that is not ourselves."""
@@ -125,7 +132,7 @@ class Building:
         trace = build(header, events)
         diagnosis = diagnose(trace)
         text = render(Format.TERMINAL, trace, diagnosis, sys.stderr, colour=self.colour, quiet=self.quiet)
-        streams.to_stderr(text + self._on_sudo(diagnosis))
+        streams.to_stderr(text + self._on_user(recorded) + self._on_sudo(diagnosis))
         code = self.outputs.write_reports(trace, diagnosis, colour=self.colour, timings=self.timings) or code
         if self.timings:
             streams.to_stderr(rule_timings(diagnosis))
@@ -133,6 +140,15 @@ class Building:
         if found and not code and recorded.outcome.exit == 0:
             streams.to_stderr(f"gotrace: exit status {_FINDINGS}, because --fail-on={self.fail_on}\n")
         return code or (_FINDINGS if found else 0)
+
+    def _on_user(self, recorded: Recorded) -> str:
+        """That not root ran a program which was refused something: below sudo it is the caller who does."""
+        who, outcome = self._who(), recorded.outcome
+        if who is None or self.user or not self.running or not (outcome.exit or outcome.signal):
+            return ""
+        if not any(isinstance(one, SyscallError) and one.errno in _REFUSED for one in recorded.events):
+            return ""
+        return f"gotrace: it ran as {who.name}, who called sudo; `gotrace run --user root` runs it as root\n"
 
     def _on_sudo(self, diagnosis: Diagnosis) -> str:
         if not self._removed or (self.quiet and not diagnosis.findings):

@@ -86,7 +86,9 @@ class SyscallError(Event, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
 
     `syscall` is the name in the table of `abi` (x86_64, i386, x32), or `syscall_NNN` where the table has none.
     `args` are the six raw argument registers, `ip` the instruction after the call. `repeat` counts coalesced calls.
-    `stack` are the frames, the innermost first, where the capture looked for them.
+    `stack` are the frames, the innermost first, where the capture looked for them. `address` is the socket address that
+    bind, connect and sendto name (`gotrace.events.addresses`), empty where it is not known. `in_progress`: the connect
+    returned EINPROGRESS, and this is what the program was told later, when it asked for SO_ERROR.
     """
 
     abi: str = "x86_64"
@@ -97,6 +99,8 @@ class SyscallError(Event, frozen=True, kw_only=True, omit_defaults=True, gc=Fals
     ip: int = 0
     repeat: int = 1
     stack: tuple[Frame, ...] = ()
+    address: str = ""
+    in_progress: bool = False
 
 
 class Library(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="library"):

@@ -7,11 +7,12 @@ Pure text, the same on every machine and in every locale. Paths are never cut; o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
-from gotrace.events import running
+from gotrace.events import addresses, arguments, running
 from gotrace.events.errno import errno_name, errno_text
 from gotrace.events.model import Event, Exec, Exit, Fact, Fork, Lost, Output, SyscallError
 from gotrace.events.quotes import quote
@@ -94,6 +95,8 @@ def _vector(argv: Sequence[str], truncated: bool, limit: int) -> str:
 
 def _syscall_error(event: SyscallError) -> str:
     notes = [event.abi] if event.abi != "x86_64" else []
+    if event.in_progress:
+        notes.append("EINPROGRESS, then this by SO_ERROR")
     if event.repeat > 1:
         notes.append(f"{event.repeat} times")
     comment = f" /* {', '.join(notes)} */" if notes else ""
@@ -105,17 +108,19 @@ def _arguments(event: SyscallError) -> list[str]:
     if signature is None:
         shown = [quote(path) for path in event.paths]
         return [*shown, "..."] if shown else [hex(value) for value in event.args]
-    shown = list(_decoded(signature, event.args, iter(event.paths)))
+    shown = list(_decoded(signature, event.args, iter(event.paths), event.address))
     # What could not be read is "..."; one such mark says as much as several.
     return [part for position, part in enumerate(shown) if part != "..." or shown[position - 1 : position] != ["..."]]
 
 
-def _decoded(signature: str, args: Sequence[int], paths: Iterator[str]) -> Iterator[str]:
+def _decoded(signature: str, args: Sequence[int], paths: Iterator[str], address: str) -> Iterator[str]:
     for position, letter in enumerate(signature):
         value = args[position] if position < len(args) else None
         path = next(paths, None) if letter == "p" else None
         if path is not None:
             yield quote(path)
+        elif letter == "s" and address:
+            yield addresses.render(address)
         elif value is None or letter == ".":
             yield "..."
         elif letter == "o":
@@ -139,10 +144,23 @@ def _number(letter: str, value: int) -> str:
             return _mode(value)
         case "a":
             return _access_mode(value)
-        case "p":  # a path that could not be read: its address
-            return hex(value) if value else "NULL"
+        case "p" | "s" | "t":  # of a path and a socket address that could not be read where they are
+            return running.pointer(value)
+        case _ if letter in _NAMED:
+            return _NAMED[letter](value & 0xFFFFFFFF)
         case _:
-            return hex(value)
+            return hex(value) if value else "0"
+
+
+_NAMED: Final[Mapping[str, Callable[[int], str]]] = {
+    "P": arguments.protection,
+    "M": arguments.mapping,
+    "R": arguments.resource,
+    "W": arguments.whose_priority,
+    "F": arguments.family,
+    "S": arguments.kind_of_socket,
+}
+"""What is called by name, by its letter in a signature."""
 
 
 def _signed(register: int) -> int:

@@ -64,7 +64,7 @@ def _go() -> Check:
     path = shutil.which("go")
     if path is None:
         remedy = package_command(_GO_PACKAGES) or "Install Go: https://go.dev/doc/install"
-        return Check("go", False, "not found in PATH", remedy)
+        return Check("go", None, "not found in PATH: builds need it; `gotrace run` and `attach` do not", remedy)
     # A go.mod in the current folder may ask for another toolchain: never download one for a question.
     version = _ask([path, "version"], GOTOOLCHAIN="local")
     if version.text is None:

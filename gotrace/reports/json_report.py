@@ -10,10 +10,12 @@ from gotrace.events.tools import Role
 from gotrace.reports.ending import ending_of, failed_builds
 from gotrace.reports.escape import safe_json
 from gotrace.reports.failed import first_error, unexplained_steps
+from gotrace.reports.json_parts import process
+from gotrace.reports.json_running import of_a_run
 from gotrace.reports.timings import slowest_first
 from gotrace.rules.finding import Diagnosis, Evidence, Finding
 from gotrace.trace.buildcache import CacheUse, cache_use, private_folder
-from gotrace.trace.model import Span, Trace
+from gotrace.trace.model import Trace
 from gotrace.trace.summary import summary
 
 SCHEMA = "gotrace.report/1"
@@ -52,8 +54,9 @@ def document(trace: Trace, diagnosis: Diagnosis) -> dict[str, Any]:
         "host": trace.header.host,
         "findings": [_finding(finding) for finding in diagnosis.findings],
         "unexplained": [
-            {"process": _process(span), "text": first_error(span)} for span in unexplained_steps(trace, diagnosis)
+            {"process": process(span), "text": first_error(span)} for span in unexplained_steps(trace, diagnosis)
         ],
+        **of_a_run(trace, diagnosis),
         "not_evaluated": [
             {"code": rule.code, "name": rule.name, "reason": rule.reason} for rule in diagnosis.not_evaluated
         ],
@@ -73,7 +76,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "name": finding.name,
         "severity": finding.severity.value,
         "message": finding.message,
-        "process": None if finding.span is None else _process(finding.span),
+        "process": None if finding.span is None else process(finding.span),
         "source": None if finding.source is None else asdict(finding.source),
         "evidence": [_evidence(piece) for piece in finding.evidence],
         "fix": [{"text": fix.text, "command": list(fix.command) if fix.command else None} for fix in finding.fix],
@@ -84,22 +87,10 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 def _build(use: CacheUse) -> dict[str, Any]:
     return {
-        "process": _process(use.build.span),
+        "process": process(use.build.span),
         "subcommand": use.build.subcommand,
         "packages": use.packages_compiled,
         "from_cache": None if use.packages is None else use.packages.value,
-    }
-
-
-def _process(span: Span) -> dict[str, Any]:
-    return {
-        "pid": span.process.pid,
-        "role": span.role.value,
-        "argv": list(span.argv),
-        "cwd": span.exec.cwd,
-        "package": span.package,
-        "exit": span.exit.status if span.exit else None,
-        "signal": span.exit.signal if span.exit else None,
     }
 
 

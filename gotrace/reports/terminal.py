@@ -8,13 +8,13 @@ from gotrace.reports.crash_card import draw_crash
 from gotrace.reports.ending import ending_of, failed_builds
 from gotrace.reports.escape import safe_block, safe_line
 from gotrace.reports.failed import first_error, image_at, step, unexplained_steps
-from gotrace.reports.failing_calls import draw_failing_calls
+from gotrace.reports.failing_calls import draw_failing_calls, draw_failing_calls_of_a_healthy_program
 from gotrace.reports.page import USUAL, Page
 from gotrace.reports.tree import draw_tree
 from gotrace.reports.verdict import beside_findings, not_known, remark, verdict
 from gotrace.reports.wording import cut, end_of_span, named, pasteable, place_of, program_of, shortened
 from gotrace.rules.finding import Diagnosis, Evidence, Finding, Severity, Source
-from gotrace.trace.crash import crashes
+from gotrace.trace.crash import Crash, crashes
 from gotrace.trace.model import Span, Trace
 
 _STYLES = {Severity.ERROR: "bold red", Severity.WARNING: "bold yellow", Severity.NOTE: "bold blue"}
@@ -27,6 +27,7 @@ _MOST_LINES = 12
 _READABLE = 35
 """Columns that evidence should have, with the blanks before it."""
 _MOST_UNEXPLAINED = 6
+_MOST_CARDS = 4
 
 
 class TerminalReport:
@@ -64,15 +65,31 @@ class TerminalReport:
         else:
             page.blank()
         told = [finding.span for finding in diagnosis.findings]
-        for crash in crashes(trace):
-            if crash.span not in told:
-                draw_crash(page, crash)
-        if trace.header.attached or (trace.header.running and ending_of(trace).failed and not diagnosis.findings):
-            page.blank()
-            draw_failing_calls(page, trace)
+        _cards(page, [crash for crash in crashes(trace) if crash.span not in told])
+        if trace.header.running and not self._quiet:
+            _failing_calls(page, trace, diagnosis)
         failed = unexplained_steps(trace, diagnosis)
         _unexplained(page, failed)
         return failed
+
+
+def _cards(page: Page, crashed: list[Crash]) -> None:
+    """Of a row of crashes the last ones: they are the nearest to the end."""
+    for crash in crashed[-_MOST_CARDS:]:
+        draw_crash(page, crash)
+    if len(crashed) > _MOST_CARDS:
+        page.paragraph(f"… and {len(crashed) - _MOST_CARDS} crashes before", label=_label(""))
+
+
+def _failing_calls(page: Page, trace: Trace, diagnosis: Diagnosis) -> None:
+    """Those of a program that failed without a finding, and of what was only watched; else for information."""
+    page.blank()
+    if diagnosis.findings and not trace.header.attached:
+        return
+    if diagnosis.findings or ending_of(trace).failed or crashes(trace):
+        draw_failing_calls(page, trace, diagnosis)
+    else:
+        draw_failing_calls_of_a_healthy_program(page, trace, diagnosis)
 
 
 def _unexplained(page: Page, failed: list[Span]) -> None:

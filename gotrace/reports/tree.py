@@ -43,7 +43,8 @@ def draw_tree(page: Page, trace: Trace, told: Collection[Span] = ()) -> None:
     failed = _alike(failed_steps(trace))
     for spans in failed[:_MOST_FAILED]:
         times = f" ({len(spans)} times)" if len(spans) > 1 else ""
-        page.paragraph(step(spans[0]) + times, label=Text("  failed  ", "red"))
+        if spans[0].process is not trace.root:  # of the command the first line has said it
+            page.paragraph(step(spans[0]) + times, label=Text("  failed  ", "red"))
         if not all(span in told for span in spans):
             page.paragraph(cut(safe_line(first_error(spans[0])), 2 * page.width), label=" " * 10)
     if len(failed) > _MOST_FAILED:

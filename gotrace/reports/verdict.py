@@ -9,6 +9,7 @@ from gotrace.events.model import Dlopen, Dlsym, Lost
 from gotrace.events.signals import signal_name
 from gotrace.events.tools import Role
 from gotrace.reports.ending import Ending, ending_of, failed_builds, interrupted
+from gotrace.reports.headline import crashed_while_it_runs, headline
 from gotrace.reports.wording import GROUPS, counted, end_of, end_of_span, seconds
 from gotrace.rules.finding import Diagnosis
 from gotrace.trace.buildcache import FromCache, cache_use, keeps_in, private_folder
@@ -67,6 +68,10 @@ def _said(trace: Trace, ending: Ending) -> str:
     if not ending.failed and not failed:
         return "no problem found"
     how = f"the command {_ended(ending)}" if ending.failed else _failed(failed)
+    return headline(trace) or _not_known_why(trace, how)
+
+
+def _not_known_why(trace: Trace, how: str) -> str:
     if _saw_only_what_ran(trace):
         return f"cannot be judged: it was seen which programs ran, not why one failed, and {how}"
     return f"no known problem found, though {how}"
@@ -75,6 +80,8 @@ def _said(trace: Trace, ending: Ending) -> str:
 def _while_it_runs(trace: Trace) -> str:
     if not trace.header.attached or trace.damage:
         return "cannot be judged: the recording ends before the command did"
+    if by := crashed_while_it_runs(trace):
+        return f"{by}; process {trace.header.attached} runs on"
     lost = "though events were lost, " if trace.lost else ""
     return f"{lost}no problem found while process {trace.header.attached} was watched, which runs on"
 

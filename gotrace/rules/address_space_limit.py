@@ -71,7 +71,7 @@ class AddressSpaceLimit(Rule):
                     ending.call,
                     evidence.quoted(ending.words),
                     ending.span.exit,
-                    last_calls.seen(trace, ending.span) if soft is not None else None,
+                    last_calls.told_of(trace, ending.span, "limits.as") if soft is not None else None,
                 ),
                 fix=_fixes(trace),
                 confidence=ending.sure if soft is not None else min(ending.sure, last_calls.POSSIBLE),

@@ -10,7 +10,7 @@ from gotrace.rules import crashed, evidence, loaded_files, rebuild, refusals, st
 from gotrace.rules.base import Rule
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.rules.refusals import By, Refusal
-from gotrace.trace.crash import SIGSYS, crashes
+from gotrace.trace.crash import SIGSYS, crash_of
 from gotrace.trace.model import Span, Trace
 
 _OF_THREADS: Final = "clone3"
@@ -76,7 +76,7 @@ class CallRefusedBySeccomp(Rule):
 
     def _ended(self, trace: Trace, span: Span) -> Finding:
         """Of a filter that does not refuse the call, but ends who makes it."""
-        crash = next((one for one in crashes(trace) if one.span is span), None)
+        crash = crash_of(trace, span)
         asker = crashed.function(crash.stack[0]) if crash is not None and crash.stack else ""
         return Finding(
             code=self.code,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -65,6 +66,7 @@ _BY_CALL: Final[dict[str, tuple[str, ...]]] = {
 """The capability that lets the call through, first; what lets it through as well behind it."""
 _OF_INTERNET: Final = (16, 28)
 """Sizes of sockaddr_in and sockaddr_in6."""
+_PORT_SAID: Final = re.compile(r":(?P<port>\d{1,5}): bind: permission denied")
 _AF_PACKET, _SOCK_RAW, _SOCK_TYPE_MASK = 17, 3, 0xF
 
 
@@ -81,6 +83,16 @@ def held(confinement: Fact | None) -> frozenset[str] | None:
     except (KeyError, ValueError):
         return None
     return None if mask is None else frozenset(name for name, bit in _NUMBERS.items() if mask >> bit & 1)
+
+
+def port(call: SyscallError, said: str) -> int | None:
+    """The port that was refused to bind(2): of its address, else as the program said it; None where unknown."""
+    address = "" if call.address.startswith("unix:") else call.address
+    number = address.rpartition(":")[2]
+    if number.isdecimal():
+        return int(number)
+    told = _PORT_SAID.search(said)
+    return int(told["port"]) if told is not None else None
 
 
 def _of_bind(call: SyscallError) -> tuple[str, ...]:

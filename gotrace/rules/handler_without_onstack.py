@@ -12,7 +12,7 @@ from gotrace.rules import evidence, steps
 from gotrace.rules.base import Rule
 from gotrace.rules.evidence import Words
 from gotrace.rules.finding import Finding, Fix, Severity
-from gotrace.trace.crash import crashes
+from gotrace.trace.crash import crash_of
 from gotrace.trace.model import Span, Trace
 
 _SAID: Final = re.compile(r"non-Go code set up signal handler without SA_ONSTACK flag")
@@ -62,7 +62,7 @@ class HandlerWithoutOnstack(Rule):
         which = evidence.said(span, _WHICH)
         of_signal = f" for {signal_name(int(which.found[1]))}" if which is not None else ""
         program = span.exec.path.rpartition("/")[2]
-        crash = next((one for one in crashes(trace) if one.span is span), None)
+        crash = crash_of(trace, span)
         return Finding(
             code=self.code,
             name=self.name,

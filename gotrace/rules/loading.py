@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from gotrace.events.errno import errno_name
 from gotrace.events.model import Event, Fact, SyscallError
 from gotrace.rules import evidence, run_paths
 from gotrace.rules.loaded_files import Files, absolute, binary, files, flavour, name_of, words
-from gotrace.trace.crash import crashes
+from gotrace.trace.crash import crash_of
 from gotrace.trace.dynamic import Opening, openings
 from gotrace.trace.model import Span, Trace
 
@@ -56,13 +56,13 @@ def stopped_by_loader(trace: Trace, span: Span) -> bool:
         span.exit is not None
         and span.exit.status == LOADER_STATUS
         and bool(span.libraries)
-        and not any(crash.span is span for crash in crashes(trace))
+        and crash_of(trace, span) is None
     )
 
 
 def refused_openings(trace: Trace, span: Span) -> Iterator[Opening]:
     """The dlopen calls because of which a program gave up: the last ones, after which none succeeded."""
-    if span.exit is None or not span.exit.status or any(crash.span is span for crash in crashes(trace)):
+    if span.exit is None or not span.exit.status or crash_of(trace, span) is not None:
         return
     found = openings(span)
     last_good = max((number for number, one in enumerate(found) if not one.failed), default=-1)
@@ -102,7 +102,7 @@ def _by_words(trace: Trace, span: Span) -> Iterator[Missing]:
     words_of_it = evidence.said(span, _SAYS)
     if words_of_it is not None:
         name = name_of(words_of_it.found["name"] or words_of_it.found["musl_name"])
-        searched = tuple(call for call in span.failing(name) if errno_name(call.errno) in _KEPT_LOOKING)
+        searched = _candidates(span.failing(name))
         yield Missing(name, span, None, None, searched, _shared_object(trace, span, name))
 
 
@@ -113,7 +113,7 @@ def _by_files(trace: Trace, span: Span) -> Iterator[Missing]:
     for fact in known.mapped.values():
         for needed in words(fact, "needed"):
             name = name_of(needed)
-            searched = tuple(call for call in span.failing(name) if errno_name(call.errno) in _KEPT_LOOKING)
+            searched = _candidates(span.failing(name))
             place = _shared_object(trace, span, name)
             if name in here or name in told or not (searched or (place is not None and place.data.get("found"))):
                 continue
@@ -123,6 +123,15 @@ def _by_files(trace: Trace, span: Span) -> Iterator[Missing]:
             yield Missing(name, span, fact, None, searched, place)
             if not goes_on:
                 return
+
+
+def _candidates(calls: Iterable[SyscallError]) -> tuple[SyscallError, ...]:
+    """Each file that was looked at once, however often the program tried again."""
+    found: dict[tuple[str, int], SyscallError] = {}
+    for call in calls:
+        if call.paths and errno_name(call.errno) in _KEPT_LOOKING:
+            found.setdefault((call.paths[0], call.errno), call)
+    return tuple(found.values())
 
 
 def _came_in(known: Files, place: Fact | None) -> bool:
@@ -136,7 +145,7 @@ def _of_opening(trace: Trace, span: Span, opening: Opening) -> Missing | None:
     filename = opening.call.filename or ""
     name = name_of(filename)
     known = files(trace, span)
-    tried = tuple(call for call in opening.tried if errno_name(call.errno) in _KEPT_LOOKING)
+    tried = _candidates(opening.tried)
     here = {name_of(path) for path in known.mapped} | {str(fact.data.get("soname")) for fact in known.mapped.values()}
     for fact in brought_in(trace, span, opening):
         for needed in words(fact, "needed"):

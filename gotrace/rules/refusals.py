@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from gotrace.events.errno import errno_name, errno_numbers
 from gotrace.events.model import Fact, Signal, SyscallError
-from gotrace.rules import capabilities, last_calls, security_modules
+from gotrace.rules import capabilities, last_calls, security_modules, survived
 from gotrace.rules.last_calls import Ending
 from gotrace.rules.security_modules import Module
 from gotrace.trace.model import Span, Trace
@@ -71,22 +71,36 @@ class Refusal:
         """What came of it."""
         crash = self.ending.crash
         if crash is None:
-            return "it gave up"
+            return survived.consequence(self.ending.later_ns, at_once=self.ending.at_once)
         if self.ending.words is not None:
             return f"{crash.meaning}"
         return f"it went on as if the call had worked, until {crash.meaning}"
 
 
 def refusals(trace: Trace) -> list[Refusal]:
-    """All that programs ended by."""
-    return trace.once(
-        "refusals", lambda: [_attributed(trace, one) for one in last_calls.endings(trace, _REFUSALS, _SAID)]
-    )
+    """All that programs ended by.
+
+    What a security module refused counts as well where the program ended a little later: that it is refused what its
+    permissions allow is remarkable by itself.
+    """
+    return trace.once("refusals", lambda: list(_of(trace)))
+
+
+def _of(trace: Trace) -> Iterator[Refusal]:
+    for ending in last_calls.endings(trace, _REFUSALS, _SAID, later=True):
+        refusal = _attributed(trace, ending)
+        if ending.at_once or refusal.by is By.MODULE:
+            yield refusal
 
 
 def refused_by(trace: Trace, *who: By) -> list[Refusal]:
     """Those for which one of these stands."""
     return [refusal for refusal in refusals(trace) if refusal.by in who]
+
+
+def without_privilege(span: Span) -> Span | None:
+    """The program of these two, this one or the nearest above, that lost the privilege of its file as it was traced."""
+    return next((one for one in (span, *span.ancestors()) if one.exec.suppressed), None)
 
 
 def since(syscall: str) -> str:

@@ -7,7 +7,7 @@ from typing import ClassVar, Final
 
 from gotrace.events.facets import Facet
 from gotrace.events.model import Fact
-from gotrace.rules import evidence, fixes, last_calls, loaded_files, refusals, security_modules, steps
+from gotrace.rules import evidence, fixes, last_calls, loaded_files, refusals, security_modules, steps, survived
 from gotrace.rules.base import Rule
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.rules.refusals import By, Refusal
@@ -22,6 +22,8 @@ _RIGHTS: Final = {
     "execute": "read-file,execute",
 }
 """What setpriv(1) calls Landlock's rights to files."""
+_OF_THE_PROCESS: Final = ("fsuid", "fsgid", "groups", "capabilities", "no_new_privs", "label")
+"""What file permissions and modules ask for, of what is known of a process."""
 _TO_APPARMOR: Final = {"read": "r", "write": "w", "read and write": "rw", "execute": "rix"}
 """apparmor.d(5)"""
 
@@ -36,6 +38,7 @@ class RefusedBySecurityModule(Rule):
     folders on the way let everybody in), the file system is neither read-only nor noexec, and no seccomp filter
     answered. What is left is a security module. SELinux and AppArmor tell which process they confine, and by which
     profile. Landlock tells nobody: where it is active and no other confines the process, it is named as the likeliest.
+    Of a program that lived on for a moment, a second at most, the finding says so, and is a warning.
 
     Why it happens
     --------------
@@ -68,13 +71,16 @@ class RefusedBySecurityModule(Rule):
             if refusal.module is not None:
                 yield self._of_a_call(trace, refusal, refusal.module)
         for span, attempt, allowed, module in security_modules.refused_execs(trace):
+            later_ns = span.end_ns - attempt.ts_ns if span.end_ns is not None else 0
+            at_once = later_ns < survived.AT_ONCE_NS
+            how = survived.consequence(later_ns, at_once=at_once)
             path = loaded_files.absolute(span, attempt.path)
             yield Finding(
                 code=self.code,
                 name=self.name,
-                severity=self.severity,
+                severity=self.severity if at_once else Severity.WARNING,
                 message=(
-                    f"{loaded_files.name_of(span.exec.path)} may not execute {path} (execve, EACCES), and it gave up: "
+                    f"{loaded_files.name_of(span.exec.path)} may not execute {path} (execve, EACCES), and {how}: "
                     f"{_proof(allowed, [])}, so {_who(module)}."
                 ),
                 span=span,
@@ -92,7 +98,7 @@ class RefusedBySecurityModule(Rule):
         return Finding(
             code=self.code,
             name=self.name,
-            severity=self.severity,
+            severity=self.severity if refusal.ending.at_once else Severity.WARNING,
             message=(
                 f"{refusal.ending.program} was refused {call.syscall}{to_what} ({refusal.error}), and "
                 f"{refusal.consequence}: {reason}, so {_who(module)}."
@@ -141,7 +147,10 @@ def _who(module: Module) -> str:
 def _told(trace: Trace, span: Span, allowed: Fact | None) -> list[Fact | None]:
     """Who there is, and with which rights the process was refused, where they count."""
     to_all = allowed is not None and allowed.data.get("allowed") == "everybody"
-    return [next(trace.facts_of("security_modules"), None), None if to_all else last_calls.seen(trace, span)]
+    return [
+        next(trace.facts_of("security_modules"), None),
+        None if to_all else last_calls.told_of(trace, span, *_OF_THE_PROCESS),
+    ]
 
 
 def _fixes(trace: Trace, module: Module, allowed: Fact | None, path: str) -> list[Fix]:

@@ -36,7 +36,6 @@ _SOON_NS: Final = 1_000_000_000
 _LONGEST: Final = 100
 _LOCKED: Final = frozenset({"ioperm", "iopl", "init_module", "finit_module"})
 """Calls that lockdown refuses with EPERM in each of its modes (kernel_lockdown(7)), of those that take a capability."""
-_PORT: Final = re.compile(r":(?P<port>\d{1,5}): bind: permission denied")
 _OF_THE_KERNEL: Final = ("ENOENT", "ENOTDIR", "EEXIST")
 _NET_VERSION: Final = 4
 """Of Landlock's interface: the first that knows TCP."""
@@ -161,8 +160,8 @@ def _may_have_port(trace: Trace, span: Span, call: SyscallError, tried: Fact | N
     switch = tried.data.get("switch") if tried is not None else None
     first = switch.get("value") if isinstance(switch, dict) else None
     first = first if isinstance(first, int) else _PRIVILEGED_PORTS
-    said = _PORT.search(span.stderr)
-    if first == 0 or (said is not None and int(said["port"]) >= first):
+    port = capabilities.port(call, span.stderr)
+    if first == 0 or (port is not None and port >= first):
         return True
     fact = last_calls.trusted(trace, span)
     held = capabilities.held(fact)

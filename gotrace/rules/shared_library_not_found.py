@@ -18,6 +18,7 @@ from gotrace.trace.model import Trace
 _OF_GLIBC: Final = frozenset(
     {"libc.so.6", "libm.so.6", "libresolv.so.2", "libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1"}
 )
+_OTHERWISE: Final = "Or build the program without cgo, where it can do without that library."
 _LIBRARY_PATH: Final = "LD_LIBRARY_PATH"
 
 
@@ -102,12 +103,19 @@ def _beginning(missing: Missing, asker: Fact | None) -> str:
     folders = list(dict.fromkeys(_folder(call.paths[0]) for call in missing.tried if not _variant(call.paths[0])))
     tried = listed([folder or "." for folder in folders], 5) if folders else "none"
     if missing.opening is not None and missing.wanted_by is None:
-        if "/" in (missing.opening.call.filename or ""):
-            return f"{program} opens {missing.opening.call.filename} by dlopen, and there is no such file"
+        if path := _path_given(missing):
+            where = "" if path.startswith("/") else f", seen from {missing.span.exec.cwd or 'its folder'}"
+            return f"{program} opens {path} by dlopen, and there is no such file{where}"
         return f"{program} opens {missing.name} by dlopen, and the loader finds it nowhere: it looked in {tried}"
     needs = f"{name_of(asker.subject)} needs {missing.name}" if asker is not None else f"{missing.name} is needed"
     opens = f"{program} opens {name_of(asker.subject)}, and " if missing.opening is not None and asker else ""
     return f"{opens}{needs}, and the loader finds it nowhere: it looked in {tried}"
+
+
+def _path_given(missing: Missing) -> str:
+    """What dlopen was given, where it has a slash and so is a path and no name to search for; else empty."""
+    filename = missing.opening.call.filename or "" if missing.opening is not None and not missing.wanted_by else ""
+    return filename if "/" in filename else ""
 
 
 def _folder(path: str) -> str:
@@ -129,7 +137,7 @@ def _reason(trace: Trace, missing: Missing, asker: Fact | None, there: Mapping[s
     if there is None:
         return "No file of that name was found near the program or in the usual folders."
     folder = _folder(str(there["path"]))
-    if "/" in (missing.opening.call.filename or "" if missing.opening is not None and not missing.wanted_by else ""):
+    if _path_given(missing):
         return f"{there['path']} is there: a name with a slash is taken as a path, relative to the current folder."
     return f"It is in {folder}; {_why_not(trace, missing, asker, folder)}."
 
@@ -223,8 +231,21 @@ def _bring(trace: Trace, missing: Missing, asker: Fact | None) -> list[Fix]:
             Fix(f"Build {what} on a system with the release that is here, {name_of(others[0])}."),
             Fix(f"Or bring {missing.name} along, beside the program, and name its folder: -Wl,-rpath,$ORIGIN/lib."),
         ]
+    path = _path_given(missing)
+    if path and not path.startswith("/"):
+        ways = [
+            Fix(f"Start the program in the folder that has {path}: it was started in {missing.span.exec.cwd or '?'}."),
+            Fix("Or open it by its absolute path, or by one that begins with the folder of the program itself."),
+        ]
+        return ways if _by_its_own_c(missing, program) else [*ways, *rebuild.without_cgo(program, _OTHERWISE)]
     text = f"Install the package that has {missing.name} (`apt-file search {missing.name}` names it on Debian)"
     return [
         Fix(f"{text}, or copy it into the image with all that it needs."),
-        *rebuild.without_cgo(program, "Or build the program without cgo, where it can do without that library."),
+        *(() if _by_its_own_c(missing, program) else rebuild.without_cgo(program, _OTHERWISE)),
     ]
+
+
+def _by_its_own_c(missing: Missing, program: Fact | None) -> bool:
+    """C code that was built into the program itself opens it: without cgo that code is gone, and does not build."""
+    frame = missing.opening.call.caller if missing.opening is not None else None
+    return frame is not None and program is not None and frame.module == program.subject

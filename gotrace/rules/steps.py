@@ -40,7 +40,7 @@ def _a_go_command_failed_beside(span: Span) -> bool:
     top = span
     for above in span.ancestors():
         top = above
-    return any(other.role is Role.GO and other.failed for other in top.descendants())
+    return Role.GO in top.failed_below()
 
 
 def went_on(build: Build) -> bool:

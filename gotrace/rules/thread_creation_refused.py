@@ -67,7 +67,7 @@ class ThreadCreationRefused(Rule):
                     evidence.quoted(ending.words),
                     ending.crash.signal if ending.crash is not None else None,
                     ending.span.exit,
-                    last_calls.seen(trace, ending.span),
+                    last_calls.told_of(trace, ending.span, "limits.nproc", "pids_max"),
                 ),
                 fix=_fixes(trace, ending),
                 confidence=ending.sure,

@@ -116,7 +116,8 @@ def _message(missing: Missing, wrong: Mapping[str, Any], program: Fact | None) -
     name = name_of(missing.span.exec.path)
     machine, bits = _kind(program)
     if wrong.get("machine") is None:
-        return f"{wrong['path']} is no ELF file, so that the loader does not take it for the {missing.name} of {name}."
+        wants = f"{name} {_wants(missing)} {missing.name}"
+        return f"{wrong['path']} is no ELF file, so that the loader does not take it: {wants}."
     is_for = (
         f"{wrong['path']} is for {wrong['machine']} ({wrong['bits']} bits), and {name} is for {machine} ({bits} bits)"
     )
@@ -125,9 +126,13 @@ def _message(missing: Missing, wrong: Mapping[str, Any], program: Fact | None) -
     return f"{is_for}: the loader does not take it."
 
 
+def _wants(missing: Missing) -> str:
+    return "opens" if missing.opening is not None and missing.wanted_by is None else "needs"
+
+
 def _library_fixes(trace: Trace, missing: Missing, wrong: Mapping[str, Any], program: Fact | None) -> list[Fix]:
     machine = _kind(program)[0]
-    found = [Fix(f"Put a {missing.name} for {machine} in its place. `file {wrong['path']}` tells what it is.")]
+    found = [Fix(f"Put one for {machine} in its place. `file {wrong['path']}` tells what it is.")]
     right = next((one for one in missing.found if loading.fits(trace, missing, one)), None)
     if right is not None:
         folder = str(right["path"]).rpartition("/")[0]

@@ -119,6 +119,10 @@ class Capture(Protocol):
         """Number of events lost until now, cheap enough to ask 50 times a second."""
         ...
 
+    def gone(self) -> bool:
+        """Whether `lost_so_far` has noticed that whatever observes is gone: from then on nothing is seen."""
+        ...
+
     def terminal_writes(self) -> int:
         """How often a followed process wrote to a terminal until now (a progress line must be gone then)."""
         ...

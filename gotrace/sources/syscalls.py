@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+_ADDRESSES: Final = {"bind": 2, "connect": 2, "sendto": 5}
 _TABLE = Path(__file__).with_name("data") / "syscalls.tsv"
 
 
@@ -19,6 +20,11 @@ class Syscall(NamedTuple):
     """Positions, from 1, of its path arguments (two at most)."""
     noise: tuple[str, ...]
     """Names of errno values that are counted, not streamed."""
+
+    @property
+    def address(self) -> int:
+        """Position, from 1, of the socket address it names, whose length is the next argument; 0: it names none."""
+        return _ADDRESSES.get(self.name, 0)
 
 
 @cache
@@ -47,3 +53,8 @@ def names() -> dict[tuple[str, int], str]:
     known = {(call.abi, call.number): call.name for call in table()}
     known |= {("x32", call.number): call.name for call in table() if call.abi == "x86_64"}
     return known
+
+
+def names_an_address(name: str) -> bool:
+    """Whether a call of that name has a socket address in place of paths: see `Syscall.address`."""
+    return name in _ADDRESSES

@@ -74,6 +74,11 @@ def crashes(trace: Trace) -> list[Crash]:
     return trace.once("crashes", lambda: [_crash(span, one) for span in trace.spans for one in _fatal(trace, span)])
 
 
+def crash_of(trace: Trace, span: Span) -> Crash | None:
+    """The crash that ended this image; None where none did."""
+    return trace.once("crash_of", lambda: {id(crash.span): crash for crash in reversed(crashes(trace))}).get(id(span))
+
+
 def _fatal(trace: Trace, span: Span) -> Iterator[Signal]:
     """The signal that ended this image, if one did."""
     if span.exit is None or not span.signals:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Final
 
 from gotrace.events.model import Dlerror, Dlopen, Dlsym, SyscallError
@@ -11,6 +13,7 @@ from gotrace.trace.model import Span
 
 _AT_ONCE_NS: Final = 1_000_000_000
 """Who wants to know why a dlopen failed asks within that time."""
+_WHEN: Final = attrgetter("ts_ns")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +68,14 @@ def library_of(span: Span, asked: Dlsym) -> str:
     return "the program itself" if opened.filename is None else opened.filename
 
 
-def error_of(span: Span, asked: Dlsym) -> Dlerror | None:
-    """What dlerror told of a symbol that was not found, where the program asked."""
-    return _error_after(span, span.linking.index(asked)) if not asked.address else None
+def error_of(span: Span, asked: Dlopen | Dlsym) -> Dlerror | None:
+    """What dlerror told of a library that was not opened or a symbol that was not found, where the program asked."""
+    return _error_after(span, span.linking.index(asked)) if is_null(asked) else None
+
+
+def is_null(answered: Dlopen | Dlsym) -> bool:
+    """It returned NULL: a failure, but for a symbol whose value is NULL."""
+    return not (answered.handle if isinstance(answered, Dlopen) else answered.address)
 
 
 def _error_after(span: Span, number: int) -> Dlerror | None:
@@ -108,6 +116,7 @@ def _clears(span: Span, number: int) -> bool:
 def _tried(span: Span, call: Dlopen) -> tuple[SyscallError, ...]:
     if not call.began_ns:
         return ()
-    return tuple(
-        one for one in span.errors if one.tid == call.tid and call.began_ns <= one.ts_ns <= call.ts_ns and one.paths
-    )
+    # They are in the order of time. A service may have opened a hundred libraries, and made a hundred thousand calls.
+    begin = bisect_left(span.errors, call.began_ns, key=_WHEN)
+    end = bisect_right(span.errors, call.ts_ns, begin, key=_WHEN)
+    return tuple(one for one in span.errors[begin:end] if one.tid == call.tid and one.paths)

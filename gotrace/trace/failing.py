@@ -1,19 +1,25 @@
-"""Failing system calls of a running program, put together and ranked: what a person should look at first.
+"""Failing calls of a running program, put together and ranked: what a person should look at first.
 
-A healthy program has failing calls all the time: loaders and resolvers try one place after the other. So what ranks
-high is a refusal (EPERM, EACCES, ENOSYS ...), an exhausted resource, and what a thread did last before the end; what
+System calls, programs that could not be started, and what dlopen and dlsym did not find. A healthy program has failing
+calls all the time: loaders and resolvers try one place after the other. So what ranks high is a program that was not
+there, a refusal (EPERM, EACCES, ENOSYS ...), an exhausted resource, and what a thread did last before the end; what
 ranks low is a look-up that succeeded elsewhere.
 """
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
 
 from gotrace.events.errno import errno_numbers
-from gotrace.events.model import Frame, SyscallError
+from gotrace.events.model import Dlopen, Dlsym, Exec, Frame, SyscallError
+from gotrace.events.running import RTLD_NOLOAD
+from gotrace.trace.callers import callers
+from gotrace.trace.dynamic import error_of, is_null, library_of
 from gotrace.trace.model import Span, Trace
+from gotrace.trace.refused_execs import RefusedExec, refused_execs
 
 _REFUSED: Final = errno_numbers("EPERM", "ENOSYS", "EACCES", "EROFS", "ETXTBSY")
 _EXHAUSTED: Final = errno_numbers("EMFILE", "ENFILE", "ENOMEM", "ENOSPC", "EDQUOT")
@@ -57,6 +63,23 @@ _PR_SET_VMA: Final = 0x53564D41
 _THREADS: Final = 2
 _LAST: Final = 3
 """So many calls of a thread before the end of its process are what it did last."""
+_SOON_NS: Final = 1_000_000_000
+_TELLING_ARGUMENTS: Final[dict[str, tuple[int, ...]]] = {
+    "clone": (0,),
+    "fcntl": (1,),
+    "getsockopt": (1, 2),
+    "ioctl": (1,),
+    "madvise": (2,),
+    "prctl": (0,),
+    "prlimit64": (1,),
+    "setrlimit": (0,),
+    "setsockopt": (1, 2),
+    "socket": (0, 1, 2),
+}
+"""Arguments that say what was asked for; the others are pointers, descriptors and sizes, which differ each time."""
+
+Failure = SyscallError | Exec | Dlopen | Dlsym
+"""What may fail."""
 
 
 class Relevance(IntEnum):
@@ -72,30 +95,43 @@ class Relevance(IntEnum):
     """Among the last failing calls of a thread of a process that failed."""
     EXHAUSTED = 4
     REFUSED = 5
+    NOT_STARTED = 6
+    """A program could not be started, and the one that wanted it failed soon after."""
 
 
 @dataclass(slots=True)
 class FailingCalls:
-    """Calls of one kind, from one place in one program, with one error (and one path)."""
+    """Calls of one kind, from one place in one program, with one error (and one path), in all processes that ran it."""
 
-    first: SyscallError
+    first: Failure
     span: Span
+    """The image that made the first one."""
     relevance: Relevance
+    by: tuple[Frame, ...] = ()
+    """Who made them (see `gotrace.trace.callers`)."""
+    reason: str = ""
+    """Of dlopen and dlsym: what dlerror told, else which library was asked for the symbol."""
     count: int = 0
     last_ns: int = 0
     tids: set[int] = field(default_factory=set)
+    pids: set[int] = field(default_factory=set)
+    files: set[str] = field(default_factory=set)
+    """Of an exec: each file that was tried for the name, in the folders of PATH."""
+
+    @property
+    def seconds(self) -> float:
+        """Between the first and the last one."""
+        return (self.last_ns - self.first.ts_ns) / 1e9
 
     @property
     def rate(self) -> float:
-        """Calls a second between the first and the last one; 0 for a single moment."""
-        lasted = (self.last_ns - self.first.ts_ns) / 1e9
-        return self.count / lasted if lasted > 0.001 else 0.0
+        """Calls a second in that time; 0 for a single moment."""
+        return self.count / self.seconds if self.seconds > 0.001 else 0.0
 
     @property
-    def origin(self) -> Frame | None:
-        """The innermost frame that is not libc's own: who asked."""
-        stack = self.first.stack
-        return next((one for one in stack if one.origin not in ("libc", "")), stack[0] if stack else None)
+    def program(self) -> str:
+        """The name of the program that made them."""
+        return _program(self.span)
 
 
 def is_harmless(call: SyscallError) -> bool:
@@ -109,21 +145,80 @@ def is_harmless(call: SyscallError) -> bool:
 
 def failing_calls(trace: Trace) -> list[FailingCalls]:
     """All of them, the most relevant first; of equals the latest, for what failed last is nearest to the end."""
-    found: dict[object, FailingCalls] = {}
+    return trace.once("failing calls", lambda: _ranked(trace))
+
+
+def _ranked(trace: Trace) -> list[FailingCalls]:
+    groups = _Groups()
     for span in trace.spans:
         last = frozenset(map(id, _last_calls(span))) if span.failed else frozenset[int]()
         for call in span.errors:
-            what = call.args[:1] if call.syscall == "prctl" else ()
-            key = (id(span), call.syscall, what, call.errno, call.paths, call.ip)
-            group = found.get(key)
-            if group is None:
-                group = found[key] = FailingCalls(call, span, _relevance(call, of_last=id(call) in last))
-            elif id(call) in last:
-                group.relevance = max(group.relevance, Relevance.LAST)
-            group.count += call.repeat
-            group.last_ns = call.ts_ns
-            group.tids.add(call.tid)
-    return sorted(found.values(), key=lambda group: (-group.relevance, -group.last_ns))
+            groups.add_call(span, call, _relevance(call, of_last=id(call) in last))
+        for asked, relevance in _not_found(span):
+            groups.add_not_found(span, asked, relevance)
+    for refused in refused_execs(trace):
+        groups.add_exec(refused, _relevance_of_exec(refused))
+    return sorted(groups.found.values(), key=lambda group: (-group.relevance, -group.last_ns))
+
+
+class _Groups:
+    """What was put together so far, by what makes calls alike."""
+
+    def __init__(self) -> None:
+        self.found: dict[Hashable, FailingCalls] = {}
+        self._callers: dict[Hashable, tuple[tuple[Frame, ...], Hashable]] = {}
+
+    def add_call(self, span: Span, call: SyscallError, relevance: Relevance) -> None:
+        """A failing system call, which may stand for several."""
+        by, place = self._by(span, call.stack)
+        what = tuple(call.args[number : number + 1] for number in _TELLING_ARGUMENTS.get(call.syscall, ()))
+        key = (_program(span), call.abi, call.syscall, what, call.errno, call.paths, call.address, place)
+        group = self.found.get(key)
+        if group is None:
+            group = self.found[key] = FailingCalls(call, span, relevance, by)
+        self._count(group, call, relevance, call.repeat)
+
+    def add_not_found(self, span: Span, asked: Dlopen | Dlsym, relevance: Relevance) -> None:
+        """A dlopen or dlsym that returned NULL."""
+        by, place = self._by(span, (asked.caller,) if asked.caller is not None else ())
+        named = asked.filename if isinstance(asked, Dlopen) else (asked.symbol, asked.version)
+        key = (_program(span), type(asked), named, place)
+        group = self.found.get(key)
+        if group is None:
+            group = self.found[key] = FailingCalls(asked, span, relevance, by, _reason(span, asked))
+        self._count(group, asked, relevance)
+
+    def add_exec(self, refused: RefusedExec, relevance: Relevance) -> None:
+        """A refused exec; the folders of PATH that were tried for one name are one."""
+        call = refused.call
+        key = (_program(refused.span), "execve", call.path.rpartition("/")[2], call.error)
+        group = self.found.get(key)
+        if group is None:
+            group = self.found[key] = FailingCalls(call, refused.span, relevance)
+        group.files.add(call.path)
+        self._count(group, call, relevance)
+
+    @staticmethod
+    def _count(group: FailingCalls, call: Failure, relevance: Relevance, times: int = 1) -> None:
+        group.relevance = max(group.relevance, relevance)
+        group.count += times
+        group.last_ns = max(group.last_ns, call.ts_ns)
+        group.tids.add(call.tid)
+        group.pids.add(call.pid)
+
+    def _by(self, span: Span, stack: tuple[Frame, ...]) -> tuple[tuple[Frame, ...], Hashable]:
+        """Who asked, and what that place is called in every process: addresses differ from one to the next."""
+        key = (id(span), tuple(frame.ip for frame in stack))
+        known = self._callers.get(key)
+        if known is None:
+            by = callers(stack)
+            known = by, tuple((frame.module, frame.symbol or frame.address) for frame in by)
+            self._callers[key] = known
+        return known
+
+
+def _program(span: Span) -> str:
+    return span.exec.path.rpartition("/")[2]
 
 
 def _relevance(call: SyscallError, *, of_last: bool) -> Relevance:
@@ -163,3 +258,47 @@ def _searched_names(span: Span) -> frozenset[str]:
 
 def _is_search(call: SyscallError, searched: frozenset[str]) -> bool:
     return bool(call.paths) and call.errno in _SEARCHED and call.paths[0].rpartition("/")[2] in searched
+
+
+def _relevance_of_exec(refused: RefusedExec) -> Relevance:
+    if refused.replaced:
+        return Relevance.SEARCH
+    span = refused.span
+    if span.failed and span.end_ns is not None and span.end_ns - refused.call.ts_ns < _SOON_NS:
+        return Relevance.NOT_STARTED
+    return Relevance.REFUSED if refused.call.error in _REFUSED else Relevance.UNREACHED
+
+
+def _not_found(span: Span) -> Iterator[tuple[Dlopen | Dlsym, Relevance]]:
+    """Each dlopen and dlsym that returned NULL. Who only asks whether a library is loaded needs none."""
+    asked = [one for one in span.linking if isinstance(one, Dlopen | Dlsym)]
+    found = {_wanted(one) for one in asked if not is_null(one)}
+    failed = [one for one in asked if is_null(one)]
+    missed = [one for one in failed if not _only_asks(one) and _wanted(one) not in found]
+    last = frozenset(map(id, missed[-_LAST:])) if span.failed else frozenset[int]()
+    for one in failed:
+        if _only_asks(one):
+            yield one, Relevance.HARMLESS
+        elif _wanted(one) in found:
+            yield one, Relevance.SEARCH
+        else:
+            yield one, Relevance.LAST if id(one) in last else Relevance.OTHER
+
+
+def _wanted(asked: Dlopen | Dlsym) -> tuple[type, str]:
+    """What it is about, wherever that is looked for: libssl of /lib/libssl.so.3, or a symbol."""
+    if isinstance(asked, Dlsym):
+        return Dlsym, asked.symbol
+    return Dlopen, (asked.filename or "").rpartition("/")[2].partition(".so")[0]
+
+
+def _only_asks(asked: Dlopen | Dlsym) -> bool:
+    return isinstance(asked, Dlopen) and bool(asked.flags & RTLD_NOLOAD)
+
+
+def _reason(span: Span, asked: Dlopen | Dlsym) -> str:
+    told = error_of(span, asked)
+    if told is not None and told.text:
+        return told.text
+    library = library_of(span, asked) if isinstance(asked, Dlsym) else ""
+    return f"looked for in {library}" if library else ""

@@ -99,6 +99,7 @@ class Span:
     """It only asks (versions, supported flags, cgo's kinds of names): its failure is no failure of the build."""
     _by_file: tuple[int, dict[str, list[SyscallError]]] = (-1, {})
     """Its failing calls by the file they name, and of how many this was made."""
+    _failed_below: frozenset[Role] | None = None
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -139,6 +140,15 @@ class Span:
             span = below.pop()
             yield span
             below.extend(reversed(span.children))
+
+    def failed_below(self) -> frozenset[Role]:
+        """The roles of the spans below this one that failed, as they are when it is first asked.
+
+        Kept: of a script in which thousands of programs fail, each of them leads to the same question about the script.
+        """
+        if self._failed_below is None:
+            self._failed_below = frozenset(span.role for span in self.descendants() if span.failed)
+        return self._failed_below
 
     def ancestors(self) -> Iterator[Span]:
         """The spans above this one, nearest first."""

@@ -131,6 +131,9 @@ class _TwofoldCapture:
     def lost_so_far(self) -> int:
         return sum(part.lost_so_far() for part in self._parts)
 
+    def gone(self) -> bool:
+        return any(one.gone() for one in self._parts)
+
     def terminal_writes(self) -> int:
         return max(part.terminal_writes() for part in self._parts)
 

@@ -24,13 +24,21 @@ class Terminal:
     """A pseudo-terminal whose session a program leads."""
 
     def __init__(
-        self, argv: Sequence[str | Path], env: Mapping[str, str], *, cwd: Path, rows: int = 30, columns: int = 100
+        self,
+        argv: Sequence[str | Path],
+        env: Mapping[str, str],
+        *,
+        cwd: Path,
+        rows: int = 30,
+        columns: int = 100,
+        kind: str = "dumb",
     ) -> None:
+        """`kind` is its TERM."""
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
         self.process = subprocess.Popen(
             [str(word) for word in argv],
-            env={**env, "TERM": "dumb"},
+            env={**env, "TERM": kind},
             cwd=cwd,
             stdin=theirs,
             stdout=theirs,

@@ -134,6 +134,9 @@ def test_a_crash_is_seen_with_the_go_function_that_called_into_c(tmp_path: Path,
     assert symbols[0].endswith(("crash", "_Cfunc_crash"))
     assert any(symbol.startswith("main.main.func") for symbol in symbols)
     assert told.report["command"]["exit"] == 2
+    assert told.exit == 1
+    assert " crashed: SIGSEGV, " in told.stderr
+    assert "cannot be judged" not in told.stderr
 
 
 def test_a_finding_is_one_of_a_run(tmp_path: Path, server: Server, backend: str) -> None:
@@ -241,9 +244,12 @@ def test_the_guardian_takes_over_where_the_tracer_is_killed(tmp_path: Path, serv
         wait_for(lambda: as_it_was(server.pid))
         for _ in range(23):
             assert server.ask("/dl") == "1"
-        told = attached.stop()
+        told = attached.end()
 
     assert planted > 0
+    assert told.exit == 2
+    assert "gotrace: error: the tracer was killed" in told.stderr
+    assert f"process {server.pid} runs on, and is watched no longer" in told.stderr
     assert server.process.poll() is None
     assert any("the tracer was killed" in sentence for sentence in told.header.degraded)
     with attach(tmp_path, server, "ptrace") as attached:

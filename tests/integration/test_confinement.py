@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
+import resource
 import subprocess
 import sys
 import time
@@ -10,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gotrace.capture.confinement import Confinements
-from gotrace.events.model import Exec, Exit
+from gotrace.events.model import Exec, Exit, SyscallError
 
 _FILTERED = """
 import resource, sys
@@ -61,3 +64,13 @@ def test_of_a_process_that_was_never_read_what_it_inherited() -> None:
 
 def test_processes_that_end_well_are_not_told_of() -> None:
     assert Confinements().facts([Exit(ts_ns=1, pid=1, status=0)], 2) == []
+
+
+def test_a_process_that_met_its_limit_of_open_files_is_told_while_it_lives() -> None:
+    call = SyscallError(ts_ns=time.monotonic_ns(), pid=os.getpid(), syscall="accept4", errno=errno.EMFILE)
+    confinements = Confinements()
+    confinements.see([Exec(ts_ns=time.monotonic_ns(), pid=os.getpid(), path="/x")])
+    confinements.look(time.monotonic_ns())
+    (fact,) = confinements.facts([call], time.monotonic_ns())
+    assert fact.data["seen"]
+    assert fact.data["limits"]["nofile"] == list(resource.getrlimit(resource.RLIMIT_NOFILE))

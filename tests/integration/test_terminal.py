@@ -37,6 +37,12 @@ def shell(env: dict[str, str], tmp_path: Path) -> Iterator[Terminal]:
         yield terminal
 
 
+@pytest.fixture
+def drawn_on(env: dict[str, str]) -> dict[str, str]:
+    """The same outside of a CI, whose log nobody draws on."""
+    return {name: value for name, value in env.items() if name != "CI"}
+
+
 def words(log: Path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
@@ -145,3 +151,20 @@ def test_a_background_job_that_reads_is_stopped_until_it_may(
     wait_for(lambda: nothing_stopped(processes_of(env)))
     shell.press("hello\n")
     shell.wait("\ngot hello\n")
+
+
+def test_the_terminal_of_a_program_is_left_alone(gotrace: list[str], drawn_on: dict[str, str], tmp_path: Path) -> None:
+    run = ["run" if word == "build" else word for word in gotrace]
+    with Terminal([*run, "sleep", "1.5"], drawn_on, cwd=tmp_path, kind="xterm") as terminal:
+        assert terminal.end() == 0
+    assert "\x1b[1;" not in terminal.shown, "a scrolling region"
+    assert "\x1b7" not in terminal.shown
+    assert "packages" not in terminal.shown
+
+
+def test_a_build_that_is_silent_has_a_line_of_progress(
+    gotrace: list[str], drawn_on: dict[str, str], tmp_path: Path
+) -> None:
+    with Terminal([*gotrace, "sleep", "1.5"], drawn_on, cwd=tmp_path, kind="xterm") as terminal:
+        assert terminal.end() == 0
+    assert "\x1b[1;29r" in terminal.shown

@@ -14,6 +14,7 @@ from gotrace.sources.ebpf import bpf, unit
 from gotrace.sources.ebpf.compiled import Compiled, format_of
 
 _I386_OFFSET = 512  # records.h, map `syscalls`
+_AN_ADDRESS = 128  # records.h, struct syscall_info
 
 
 class LoadedProbes:
@@ -91,9 +92,10 @@ class LoadedProbes:
         slot = 0
         for call in syscalls.table():
             index = call.number + (_I386_OFFSET if call.abi == "i386" else 0)
-            if call.number >= _I386_OFFSET or not (call.paths or call.noise):
+            if call.number >= _I386_OFFSET or not (call.paths or call.noise or call.address):
                 continue
-            paths, errors = (*call.paths, 0, 0)[:2], [NUMBERS[name] for name in call.noise]
+            paths = (call.address | _AN_ADDRESS, 0) if call.address else (*call.paths, 0, 0)[:2]
+            errors = [NUMBERS[name] for name in call.noise]
             value = layout.pack(*paths, slot, *(*errors, 0, 0, 0, 0)[:4])
             bpf.update_element(self.maps["syscalls"], struct.pack("<I", index), value)
             slot += len(errors)

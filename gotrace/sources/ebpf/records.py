@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from gotrace.events.addresses import socket_address
 from gotrace.events.model import Event, Exec, Exit, Fork, Output, SyscallError
 from gotrace.events.text import printable
 from gotrace.sources import syscalls
@@ -44,6 +45,7 @@ class RecordDecoder:
         head = Layout(layouts["exit_record"].members[: names.index("kind")])
         self._kind_offset = format_of(head).size
         self._truncated = constants["FLAG_TRUNCATED"]
+        self._in_progress = constants.get("FLAG_IN_PROGRESS", 0)  # not in spools of older versions
         self._parts = {number: name for name, number in constants.items() if name.startswith("PART_")}
         self._decoders = {
             constants["KIND_FAILURE"]: self._decode_failure,
@@ -86,14 +88,17 @@ class RecordDecoder:
         return self._run.take_stopped() if self._run is not None else set()
 
     def _decode_failure(self, data: bytes, at: int) -> Event | None:
-        (ts_ns, pid, tid, ns_pid, _, _, ip, a0, a1, a2, a3, a4, a5, number, error, abi_number, first, second, _) = (
+        (ts_ns, pid, tid, ns_pid, _, _, ip, a0, a1, a2, a3, a4, a5, number, error, abi_number, first, second, flags) = (
             self._failure(data, at)
         )
         start = at + self._failure_bytes
         abi = ABIS[abi_number]
         name = self._names.get((abi, number)) or f"syscall_{number}"
         paths: tuple[str, ...] = ()
-        if first:
+        address = ""
+        if first and syscalls.names_an_address(name):
+            address = socket_address(data[start : start + first])
+        elif first:
             paths = (_path(data[start : start + first - 1]),)
         if second:
             paths = (*paths, _path(data[start + first : start + first + second - 1]))
@@ -108,7 +113,8 @@ class RecordDecoder:
             )  # fmt: skip
         return SyscallError(
             ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, abi=abi, syscall=name, errno=error, paths=paths,
-            args=(a0, a1, a2, a3, a4, a5), ip=ip,
+            args=(a0, a1, a2, a3, a4, a5), ip=ip, address=address,
+            in_progress=bool(flags & self._in_progress),
         )  # fmt: skip
 
     def _decode_text(self, data: bytes, at: int) -> Event | None:

@@ -228,6 +228,10 @@ class EbpfCapture:
                 self._let_go_on()
         return self._counters.lost_total() if self._counters else 0
 
+    def gone(self) -> bool:
+        """The collector is."""
+        return self._collector_died_ns != 0
+
     def terminal_writes(self) -> int:
         """Writes of followed processes to a terminal until now."""
         return self._counters.value("COUNTER_TERMINAL_WRITES") if self._counters else 0

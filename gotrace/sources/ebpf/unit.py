@@ -18,7 +18,7 @@ from gotrace.sources.ebpf.btf import VMLINUX, Btf
 FILES: Final = ("records.h", "processes.c", "stderr_writes.c", "syscall_errors.c")
 RUN_FILES: Final = (
     "records.h", "running.h", "attached.c", "processes.c", "mappings.c", "signals.c", "dynamic.c",
-    "stderr_writes.c", "bursts.c", "clock_reads.c", "syscall_errors.c",
+    "stderr_writes.c", "bursts.c", "connecting.c", "clock_reads.c", "syscall_errors.c",
 )  # fmt: skip
 """The unit of a capture that follows a program's run: builds neither compile nor load what only that needs."""
 

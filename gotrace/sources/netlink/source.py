@@ -115,6 +115,10 @@ class NetlinkCapture:
         """Messages of the kernel that did not arrive, until now."""
         return self._connector.missed.total if self._connector is not None else 0
 
+    def gone(self) -> bool:
+        """There is nothing but this process."""
+        return False
+
     def terminal_writes(self) -> int:
         """Not observed."""
         return 0

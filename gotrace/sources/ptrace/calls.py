@@ -43,6 +43,7 @@ class Kind(IntEnum):
     """Interesting only if it fails."""
     EXEC = 1
     WRITE = 2
+    """Interesting when it is made, and if it succeeds. So is `SOCKET_ERROR`."""
     CLONE = 3
     """Its first argument are the flags."""
     CLONE3 = 4
@@ -63,6 +64,8 @@ class Call(NamedTuple):
     kind: Kind
     paths: tuple[int, ...]
     """Positions, from 1, of its path arguments."""
+    address: int = 0
+    """Position, from 1, of the socket address it names (`gotrace.sources.syscalls`)."""
 
     @property
     def mark(self) -> int:
@@ -71,7 +74,7 @@ class Call(NamedTuple):
 
 
 _OF_PROGRAMS: Final = frozenset(
-    {"accept", "accept4", "bind", "listen", "socket", "socketpair", "setsockopt"}
+    {"accept", "accept4", "bind", "connect", "listen", "socket", "socketpair", "setsockopt"}
     | {"dup", "dup2", "dup3", "pipe", "pipe2", "eventfd", "eventfd2", "signalfd", "signalfd4", "memfd_create"}
     | {"epoll_create", "epoll_create1", "epoll_pwait2", "inotify_init", "inotify_init1", "timerfd_create"}
     | {"io_uring_setup", "io_uring_enter", "io_uring_register", "io_setup", "userfaultfd", "perf_event_open", "bpf"}
@@ -90,6 +93,10 @@ SERVED_CLOCKS: Final = (0, 1, 4, 5, 6, 7, 11)
 """CLOCK_REALTIME, _MONOTONIC, _MONOTONIC_RAW, both _COARSE, _BOOTTIME and _TAI: the vDSO serves no other of
 clock_gettime(2) (the kernel's lib/vdso/gettimeofday.c)."""
 _FILTERS: Final = frozenset({"seccomp", "prctl"})
+SOCKET_ERROR: Final = "getsockopt"
+"""By it a program learns what became of a connect that returned EINPROGRESS: see connecting.py."""
+SOL_SOCKET: Final = 1
+SO_ERROR: Final = 4
 PR_SET_SECCOMP: Final = 22
 
 
@@ -133,11 +140,18 @@ def of_programs() -> tuple[Call, ...]:
     """All calls that stop beside these where a program's run is followed; each only says that it failed."""
     known = {call.mark for call in observed()}
     found = [
-        Call(ABIS.index(call.abi), call.number, call.name, Kind.FILTER if call.name in _FILTERS else Kind.FAILURE, ())
+        Call(ABIS.index(call.abi), call.number, call.name, _kind_in_runs(call.name), (), call.address)
         for call in syscalls.table()
-        if call.abi in ABIS and call.name in _OF_PROGRAMS | _FILTERS
+        if call.abi in ABIS
+        and (call.name in _OF_PROGRAMS | _FILTERS or (call.abi, call.name) == (ABIS[0], SOCKET_ERROR))
     ]
     return tuple(call for call in found if call.mark not in known)
+
+
+def _kind_in_runs(name: str) -> Kind:
+    if name == SOCKET_ERROR:
+        return Kind.WRITE
+    return Kind.FILTER if name in _FILTERS else Kind.FAILURE
 
 
 @cache
@@ -180,9 +194,12 @@ def call_of(mark: int) -> Call | None:
 
 @cache
 def noise() -> dict[int, frozenset[int]]:
-    """By the mark of a call the errors that healthy programs get of it all the time."""
+    """By the mark of a call the errors that healthy programs get of it all the time.
+
+    A connect that goes on is none of them: see connecting.py.
+    """
     return {
         ABIS.index(call.abi) << _NUMBER_BITS | call.number: frozenset(getattr(errno, name) for name in call.noise)
         for call in syscalls.table()
-        if call.abi in ABIS and call.noise
+        if call.abi in ABIS and call.noise and (call.abi, call.name) != (ABIS[0], "connect")
     }

@@ -18,6 +18,8 @@ _LIBRARY: Final = Path(__file__).with_name("_stops.so")
 _STOP: Final = struct.Struct("<iiiIQqQ6QIII4x")
 """struct stop of stops.c, without stack and text."""
 _TEXT_AT: Final = _STOP.size + 8 * MOST_FRAMES
+_AN_ADDRESS: Final = 128
+"""AN_ADDRESS of stops.c."""
 _SWITCH: Final = "GOTRACE_PTRACE_LOOP"
 """`python`: do without the compiled loop, to compare them and to find out whether it is to blame."""
 
@@ -38,7 +40,7 @@ def _load() -> ctypes.CDLL | None:
         library = ctypes.CDLL(str(_LIBRARY))
         layout = tuple((ctypes.c_uint32 * 4).in_dll(library, "layout_of_stop"))
         fits = layout == (_TEXT_AT + 2 * PATH_LIMIT, _TEXT_AT, MARKS, PATH_LIMIT) and library.can_read()
-        fits = fits and all(hasattr(library, name) for name in ("set_harmless", "asks_the_vdso"))
+        fits = fits and all(hasattr(library, name) for name in ("set_harmless", "asks_the_vdso", "read_address"))
     except (OSError, ValueError, AttributeError):
         return None
     return library if fits else None
@@ -59,7 +61,8 @@ class CompiledStops(Requests):
         super().__init__()
         library.tell_signals(sum(1 << number for number in signals))
         for call in (*observed(), *((*of_programs(), *clock_reads()) if signals else ()), *births()):
-            library.set_call(call.mark, int(call.kind), *(*call.paths, 0, 0)[:2])
+            texts = (call.address | _AN_ADDRESS, 0) if call.address else (*call.paths, 0, 0)[:2]
+            library.set_call(call.mark, int(call.kind), *texts)
             for error in noise().get(call.mark, ()):
                 library.set_harmless(call.mark, error)
         for abi, number in numbered().items() if signals else ():

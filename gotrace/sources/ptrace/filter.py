@@ -14,6 +14,9 @@ from gotrace.sources.ptrace.calls import (
     MARKS,
     PR_SET_SECCOMP,
     SERVED_CLOCKS,
+    SO_ERROR,
+    SOCKET_ERROR,
+    SOL_SOCKET,
     Call,
     Kind,
     births,
@@ -79,7 +82,16 @@ def _nameless(abi: int) -> list[Instruction]:
 def _for(call: Call, *, stdout: bool, running: bool) -> list[Instruction]:
     """Stop at this call; if it is another one, go on behind these instructions with the number still loaded."""
     stop = (RETURN, 0, 0, TRACE | call.mark)
-    if call.kind is Kind.WRITE:
+    if call.name == SOCKET_ERROR:
+        then = [
+            (LOAD, 0, 0, _argument(1)),
+            (JUMP_EQUAL, 0, 3, SOL_SOCKET),
+            (LOAD, 0, 0, _argument(2)),
+            (JUMP_EQUAL, 0, 1, SO_ERROR),
+            stop,
+            (RETURN, 0, 0, ALLOW),
+        ]
+    elif call.kind is Kind.WRITE:
         allow = (RETURN, 0, 0, ALLOW)
         then = [
             (LOAD, 0, 0, _argument(2)),

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from gotrace.errors import RecordingError
+from gotrace.events.addresses import socket_address
 from gotrace.events.model import Event, Exec, Exit, Fork, Frame, Output, SyscallError
 from gotrace.events.text import printable
 from gotrace.sources.ptrace import bodies, mappings
@@ -21,7 +22,7 @@ _READABLE: Final = frozenset({1, FORMAT})
 """Failing calls had no frames in the first one, and 0 where their number is now."""
 
 FORK, EXEC, EXIT, OUTPUT, FAILURE, LIBRARY, CALL, SIGNAL, CLOCK_READS = range(1, 10)
-TRUNCATED, SUPPRESSED, NO_ARGV, NO_ENV, NO_CWD, ELSEWHERE = 1, 2, 4, 8, 16, 32
+TRUNCATED, SUPPRESSED, NO_ARGV, NO_ENV, NO_CWD, ELSEWHERE, IN_PROGRESS = 1, 2, 4, 8, 16, 32, 64
 """Flags of a record."""
 
 HEAD: Final = struct.Struct("<IHHQIIII")
@@ -34,7 +35,7 @@ _PLACE: Final = struct.Struct("<II")
 """Behind the texts of an exec that is ELSEWHERE: inode number of the mount namespace, and bytes of the root's path."""
 FAILURE_BODY: Final = struct.Struct("<HHHHQ6Q")
 """Mark of the call, bytes of its two paths (with NUL; 0: none), number of frames, instruction pointer, six arguments;
-behind them the frames, 8 bytes each, and the paths."""
+behind them the frames, 8 bytes each, and the paths; in their place the socket address of a call that names one."""
 FAILURE_HEAD: Final = struct.Struct(HEAD.format + FAILURE_BODY.format.removeprefix("<"))
 
 _CORE: Final = 0x80
@@ -219,7 +220,7 @@ class RecordDecoder:
             mount_namespace=mounts,
         )
 
-    def _failure(self, who: dict[str, Any], _flags: int, number: int, data: bytes, at: int) -> Event:
+    def _failure(self, who: dict[str, Any], flags: int, number: int, data: bytes, at: int) -> Event:
         mark, first, second, frames, ip, *args = FAILURE_BODY.unpack_from(data, at)
         at += FAILURE_BODY.size
         stack = tuple(map(_frame, struct.unpack_from(f"<{frames}Q", data, at)))
@@ -228,13 +229,16 @@ class RecordDecoder:
         if call is None:
             raise ValueError(f"no call has the mark {mark}")
         paths: tuple[str, ...] = ()
-        if first:
+        address = ""
+        if first and call.address:
+            address = socket_address(data[at : at + first])
+        elif first:
             paths = (_path(data[at : at + first - 1]),)
         if second:
             paths = (*paths, _path(data[at + first : at + first + second - 1]))
         return SyscallError(
             **who, abi=ABIS[call.abi], syscall=call.name, errno=number, paths=paths, args=tuple(args), ip=ip,
-            stack=stack,
+            stack=stack, address=address, in_progress=bool(flags & IN_PROGRESS),
         )  # fmt: skip
 
 

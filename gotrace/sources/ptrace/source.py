@@ -172,6 +172,10 @@ class PtraceCapture:
             self._tracer_died_ns = time.monotonic_ns()
         return sum(self._channel.words[LOST + kind] for kind in _KINDS)
 
+    def gone(self) -> bool:
+        """The tracer is."""
+        return self._tracer_died_ns != 0
+
     def terminal_writes(self) -> int:
         """Writes of followed processes to a terminal until now."""
         return int(self._channel.words[TERMINAL_WRITES])

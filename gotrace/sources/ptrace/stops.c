@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <string.h>
 #include <sys/ptrace.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <linux/audit.h>
 #include <linux/ptrace.h>
@@ -34,6 +35,8 @@ enum { NOTHING_NOW = 0, A_STOP = 1, NO_TRACEE = -1 };
 #define MOST_WAITING 1024
 #define LOOKS_AT_ALL 8 /* each such look */
 #define MOST_LOOKS 256 /* who does not wait has something else to do */
+#define AN_ADDRESS 128  /* bit of `path1`: no path is there but a socket's address, and behind it its length */
+#define LONGEST_ADDRESS 110 /* struct sockaddr_un */
 #define MOST_FRAMES 12 /* FAILURE_FRAMES of probes/records.h */
 #define WINDOW 2048    /* bytes of a stack that are read at once */
 #define CODE_SEGMENT_32 0x23 /* __USER32_CS, arch/x86/include/asm/segment.h */
@@ -80,9 +83,7 @@ void set_call(uint32_t mark, int kind, int path1, int path2) {
 /* One more error of a known call that says nothing. */
 void set_harmless(uint32_t mark, int error) {
     for (int i = 0; mark < MARKS && i < 4; i++) {
-        if (calls[mark].harmless[i]) continue;
-        calls[mark].harmless[i] = error;
-        return;
+        if (!calls[mark].harmless[i]) { calls[mark].harmless[i] = error; return; }
     }
 }
 
@@ -95,19 +96,14 @@ void follow_all_calls(int all, int at_entry) {
     go_on = all ? PTRACE_SYSCALL : PTRACE_CONT;
     by_entry = at_entry;
 }
-
-void tell_signals(uint32_t numbers) {
-    told_signals = numbers;
-}
+void tell_signals(uint32_t numbers) { told_signals = numbers; }
 
 /* A piece of a stack. It is read along with a path, where there is one: each reading costs several microseconds. */
 static struct { uint64_t start; size_t have, wanted; char bytes[WINDOW]; } window;
 
 static void want_stack(uint64_t frame, size_t least) {
     size_t most = PAGE - (frame & (PAGE - 1)); /* beyond it may be unmapped memory */
-    window.start = frame;
-    window.have = 0;
-    window.wanted = most > WINDOW ? WINDOW : most < least ? least : most;
+    window.start = frame, window.have = 0, window.wanted = most > WINDOW ? WINDOW : most < least ? least : most;
 }
 
 /* The string at `address` with its NUL, cut to PATH_LIMIT bytes; 0 where it cannot be read. */
@@ -130,6 +126,15 @@ static uint32_t read_string(pid_t tid, uint64_t address, char *into) {
     }
     if (have) into[have++] = 0;
     return have;
+}
+
+/* The address of a socket that is an argument; 0 where it cannot be read. compiled.py looks for this function. */
+uint32_t read_address(struct stop *stop, int position) {
+    uint32_t length = stop->args[position];
+    struct iovec here = {stop->text, length > LONGEST_ADDRESS ? LONGEST_ADDRESS : length};
+    struct iovec there = {(void *)stop->args[position - 1], here.iov_len};
+    ssize_t got = process_vm_readv(stop->tid, &here, 1, &there, 1, 0);
+    return got == (ssize_t)here.iov_len ? got : 0;
 }
 
 static int read_registers(struct stop *stop, struct user_regs_struct *regs) {
@@ -214,7 +219,9 @@ static uint32_t mark_of_former(pid_t tid, uint32_t architecture) {
 
 /* A call is about to begin. Says whether that is to be told. */
 static int enter(struct stop *stop, unsigned long mark, int recording) {
+    struct user_regs_struct regs;
     pid_t tid = stop->tid;
+    stop->mark = mark;
     int kind = mark < MARKS ? calls[mark].kind : KIND_NONE;
     if (is_clone(kind)) take_untraced_away(tid, mark);
     if (kind == KIND_NONE || (is_clone(kind) && !told_signals) || !recording) {
@@ -223,10 +230,8 @@ static int enter(struct stop *stop, unsigned long mark, int recording) {
         return 0;
     }
     if (kind == KIND_CLOCK) {
-        struct user_regs_struct here;
         stop->what = CLOCKED;
-        stop->mark = mark;
-        read_registers(stop, &here);
+        read_registers(stop, &regs);
         entered[tid] = 0;
         ptrace(go_on, tid, 0, 0);
         return 1;
@@ -238,8 +243,6 @@ static int enter(struct stop *stop, unsigned long mark, int recording) {
         return 0;
     }
     stop->what = kind == KIND_EXEC ? EXECUTING : WRITING;
-    stop->mark = mark;
-    struct user_regs_struct regs;
     read_registers(stop, &regs);
     return 1;
 }
@@ -252,7 +255,9 @@ static int at_call(struct stop *stop, int recording) {
     if (info.op == PTRACE_SYSCALL_INFO_ENTRY && by_entry) {
         uint32_t entering = mark_of(info.entry.nr, info.arch);
         int its = entering < MARKS ? calls[entering].kind : KIND_NONE;
-        int elsewhere = its == KIND_WRITE && info.entry.args[0] != 2 /* stderr */;
+        int of_socket = info.entry.args[1] == SOL_SOCKET && info.entry.args[2] == SO_ERROR;
+        int ours = info.entry.nr == SYS_getsockopt ? of_socket : info.entry.args[0] == 2 /* stderr */;
+        int elsewhere = its == KIND_WRITE && !ours;
         int otherwise = its == KIND_CLOCK && !asks_the_vdso(info.entry.nr, info.entry.args[0]);
         return enter(stop, elsewhere || otherwise ? MARKS : entering, recording);
     }
@@ -280,7 +285,8 @@ static int at_call(struct stop *stop, int recording) {
     int of_32_bits = regs.cs == CODE_SEGMENT_32;
     uint64_t frame = of_32_bits ? (uint32_t)regs.rbp : regs.rbp, size = of_32_bits ? 8 : 16;
     if (told_signals) want_stack(frame, size);
-    stop->path1_bytes = call.path1 ? read_string(tid, stop->args[call.path1 - 1], stop->text) : 0;
+    if (call.path1 & AN_ADDRESS) stop->path1_bytes = read_address(stop, call.path1 & ~AN_ADDRESS);
+    else stop->path1_bytes = call.path1 ? read_string(tid, stop->args[call.path1 - 1], stop->text) : 0;
     stop->path2_bytes = call.path2 ? read_string(tid, stop->args[call.path2 - 1], stop->text + stop->path1_bytes) : 0;
     if (told_signals) read_stack(stop, frame, size);
     ptrace(go_on, tid, 0, 0);
@@ -291,10 +297,8 @@ boring:
 }
 
 static int tell_message(struct stop *stop, int what) {
-    unsigned long message = 0;
     stop->what = what;
-    if (ptrace(PTRACE_GETEVENTMSG, stop->tid, 0, &message)) message = 0;
-    stop->message = message;
+    if (ptrace(PTRACE_GETEVENTMSG, stop->tid, 0, &stop->message)) stop->message = 0;
     return 1;
 }
 
@@ -313,8 +317,9 @@ static int look(struct stop *stop, int status, int recording) {
         return enter(stop, mark, recording);
     }
     if (number == (SIGTRAP | 0x80)) return at_call(stop, recording);
-    if (event == PTRACE_EVENT_STOP) {
-        stop->what = HALTED;
+    int told = !event && number < 32 && told_signals >> number & 1;
+    if (told || event == PTRACE_EVENT_STOP) {
+        stop->what = told ? SIGNALLED : HALTED;
         stop->status = number;
         return 1;
     }
@@ -330,11 +335,6 @@ static int look(struct stop *stop, int status, int recording) {
         entered[tid] = 0;
         ptrace(go_on, tid, 0, 0);
         return stop->message != 0;
-    }
-    if (!event && number < 32 && told_signals >> number & 1) {
-        stop->what = SIGNALLED;
-        stop->status = number;
-        return 1;
     }
     ptrace(go_on, tid, 0, event ? 0 : (long)number);
     return 0;

@@ -23,6 +23,9 @@ from gotrace.sources.ptrace.calls import (
     ABIS,
     CLONE_UNTRACED,
     MARKS,
+    SO_ERROR,
+    SOCKET_ERROR,
+    SOL_SOCKET,
     Kind,
     asks_the_vdso,
     births,
@@ -39,6 +42,8 @@ from gotrace.sources.ptrace.memory import Memory
 from gotrace.sources.ptrace.requests import WAIT_ALL, Control, Requests, request
 
 PATH_LIMIT: Final = 4096
+LONGEST_ADDRESS: Final = 110
+"""Bytes of struct sockaddr_un."""
 _STDERR: Final = 2
 _MOST_WAITING: Final = 1024
 _LOOKS_AT_ALL: Final = 8
@@ -73,7 +78,8 @@ class What(IntEnum):
     FAILED = 9
     """A call failed with the errno `result`; `text` has its paths, each with its NUL. It goes on already.
 
-    `stack` are the addresses of its frames, the innermost first, 8 bytes each; none where a build is followed.
+    In place of paths `text` has the socket address of a call that names one. `stack` are the addresses of its frames,
+    the innermost first, 8 bytes each; none where a build is followed.
     """
     SIGNALLED = 10
     """The signal `status`, one of those that were asked for, is about to be delivered to it. It waits."""
@@ -265,8 +271,12 @@ class PythonStops(Requests):
         kind, _ = self._kind(mark)
         if kind not in (Kind.WRITE, Kind.CLOCK):
             return mark
-        first = _arguments(self.registers(tid), mark)[1][0]
-        ours = first == _STDERR if kind is Kind.WRITE else asks_the_vdso(by_mark()[mark].name, first)
+        first, second, third, *_ = _arguments(self.registers(tid), mark)[1]
+        name = by_mark()[mark].name
+        if name == SOCKET_ERROR:
+            ours = (second, third) == (SOL_SOCKET, SO_ERROR)
+        else:
+            ours = first == _STDERR if kind is Kind.WRITE else asks_the_vdso(name, first)
         return mark if ours else MARKS
 
     def _kind(self, mark: int) -> tuple[Kind | None, tuple[int, ...]]:
@@ -332,13 +342,14 @@ class PythonStops(Requests):
         if not wanted or (kind in _ONLY_FAILURES and -result in noise().get(mark, ())):
             self.resume(tid)
             return None
-        values = self.registers(tid)
+        values, known = self.registers(tid), by_mark().get(mark)
         ip, arguments = _arguments(values, mark)
         if kind not in _ONLY_FAILURES:
             what = What.WROTE if kind is Kind.WRITE else What.REFUSED
             return Stop(what, tid, mark=mark, result=abs(result), ip=ip, args=arguments)
         with Memory(tid) as memory:
             texts = [_text(memory, arguments[position - 1]) for position in paths]
+            texts += [_address(memory, arguments, known.address)] if known and known.address else []
             stack = frames_of(memory, values) if self._running else b""
         self.resume(tid)
         first, second = ([len(text) for text in texts] + [0, 0])[:2]
@@ -364,3 +375,10 @@ def _text(memory: Memory, address: int) -> bytes:
     """The string there with its NUL; empty where it cannot be read."""
     found = memory.string(address, PATH_LIMIT - 1)
     return b"" if found is None else found + b"\0"
+
+
+def _address(memory: Memory, arguments: tuple[int, ...], position: int) -> bytes:
+    """The socket address that a call names; empty where it cannot be read."""
+    length = min(arguments[position] & 0xFFFFFFFF, LONGEST_ADDRESS)
+    found = memory.read(arguments[position - 1], length)
+    return found if len(found) == length else b""

@@ -14,6 +14,8 @@ from gotrace.sources.ptrace import abi, records
 from gotrace.sources.ptrace.abi import PTRACE_EVENT_CLONE
 from gotrace.sources.ptrace.calls import by_mark
 from gotrace.sources.ptrace.channel import LOST, RECORDING, ROOT_GONE, TERMINAL_WRITES, Channel
+from gotrace.sources.ptrace.connecting import Connecting, asks_for_error
+from gotrace.sources.ptrace.frames import frames_of
 from gotrace.sources.ptrace.memory import start_of
 from gotrace.sources.ptrace.processes import (
     Process,
@@ -76,6 +78,7 @@ class Tracer:
         self._gone: dict[int, tuple[int, int]] = {}
         """Those that were gone before that, with their wait status and when."""
         self._last_gone = 0
+        self._connecting = Connecting()
         self._running: Running | None = None
         self._clocks: Clocks | None = None
         if control is not None:
@@ -279,6 +282,10 @@ class Tracer:
         self._stops.resume(stop.tid)
 
     def _on_writing(self, stop: Stop) -> None:
+        if asks_for_error(stop):
+            waits = self._connecting.waits(self._processes.of(stop.tid).pid, stop)
+            (self._stops.until_return if waits else self._stops.resume)(stop.tid)
+            return
         descriptor = stop.args[0]
         if self._terminal and writes_to_terminal(stop.tid, descriptor):
             self._words[TERMINAL_WRITES] += 1
@@ -289,6 +296,13 @@ class Tracer:
 
     def _on_wrote(self, stop: Stop) -> None:
         process, call = self._processes.of(stop.tid), by_mark()[stop.mark]
+        if asks_for_error(stop):
+            stack = frames_of(process.memory, self._stops.registers(stop.tid))
+            failed = self._connecting.failed(process.pid, stop, process.memory, stack)
+            self._stops.resume(stop.tid)
+            if failed is not None:
+                self._tell_failure(process, failed, records.IN_PROGRESS)
+            return
         written, (_, buffer, count, *_) = stop.result, stop.args
         room = _OUTPUT_LIMIT - process.output_bytes
         if call.name == "writev":
@@ -305,12 +319,16 @@ class Tracer:
 
     def _on_failed(self, stop: Stop) -> None:
         process = self._processes.of(stop.tid)
+        if not self._connecting.began(process.pid, stop):
+            self._tell_failure(process, stop)
+
+    def _tell_failure(self, process: Process, stop: Stop, flags: int = 0) -> None:
         first, second = stop.path1_bytes, stop.path2_bytes
         size = records.FAILURE_HEAD.size + len(stop.stack) + first + second
         padding = -size & 7
         record = (
             records.FAILURE_HEAD.pack(
-                size + padding, records.FAILURE, 0, time.monotonic_ns(), process.pid, stop.tid, process.ns_pid,
+                size + padding, records.FAILURE, flags, time.monotonic_ns(), process.pid, stop.tid, process.ns_pid,
                 stop.result, stop.mark, first, second, len(stop.stack) // 8, stop.ip, *stop.args,
             )
             + stop.stack

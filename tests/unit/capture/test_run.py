@@ -62,6 +62,9 @@ class FakeCapture:
     def lost_so_far(self) -> int:
         return 0
 
+    def gone(self) -> bool:
+        return False
+
     def terminal_writes(self) -> int:
         return 3
 

@@ -199,3 +199,29 @@ def test_a_container_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     made_up(monkeypatch, {70: app(cgroup="0::/\n")})
     with pytest.raises(UsageError, match="no process in a container whose id begins with 3f2a9c"):
         targets.in_container("3f2a9c")
+
+
+@pytest.mark.parametrize(
+    ("may_trace", "why", "remedy"),
+    [
+        (True, "refused even to root, which has CAP_SYS_PTRACE: .* such as landlock here", "outside of the container"),
+        (False, "refused to this root, which lacks CAP_SYS_PTRACE", "--cap-add=SYS_PTRACE"),
+    ],
+)
+def test_what_is_refused_to_root_is_not_told_to_become_root(
+    monkeypatch: pytest.MonkeyPatch, may_trace: bool, why: str, remedy: str
+) -> None:
+    made_up(monkeypatch, {7: {"status": "Name:\tapart\nTgid:\t7\nUid:\t0\t0\t0\t0\n", "comm": "apart\n"}})
+
+    def refused(_path: str) -> str:
+        raise PermissionError
+
+    monkeypatch.setattr(os, "readlink", refused)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(procstat, "state", lambda _: "S")
+    monkeypatch.setattr(targets, "holds", lambda *_: may_trace)
+    monkeypatch.setattr(targets, "active", lambda: ("capability", "lockdown", "landlock"))
+    with pytest.raises(NotPermittedError, match=why) as found:
+        targets.check(7)
+    assert remedy in found.value.remedy
+    assert "sudo" not in found.value.remedy

@@ -37,6 +37,14 @@ def said(*pieces: str, pid: int = 7) -> str:
         "user: Current requires cgo or $USER set in environment\n",
         "2026/11/26 10:00:00 user: unknown userid 1000\n",
         "2026/11/26 10:00:00 listen tcp 127.0.0.1:8080: bind: permission denied\n",
+        "listen tcp :18099: bind: address already in use\n",
+        "dial: dial tcp 127.0.0.1:1: connect: connection refused\n",
+        "dial tcp [2001:db8::1]:443: connect: network is unreachable\n",
+        "dial tcp 10.255.255.1:80: i/o timeout\n",
+        "dial unix /run/docker.sock: connect: no such file or directory\n",
+        "cannot serve: bind: address already in use\n",
+        "2026/11/26 10:00:00 convert: fork/exec /opt/tools/convert: no such file or directory\n",
+        'exec: "convert": executable file not found in $PATH\n',
     ],
 )
 def test_words_of_the_runtime_and_the_loader_are_kept(line: str) -> None:
@@ -45,6 +53,7 @@ def test_words_of_the_runtime_and_the_loader_are_kept(line: str) -> None:
 
 def test_a_log_is_not_kept() -> None:
     assert said("2026/11/26 10:00:00 user=alice paid 12.00\n", "GET /account?id=7 200\n") == ""
+    assert said("listen tcp :8080 for alice\n", "dial alice: connect\n", "connect: alice\n", "reconnect: done\n") == ""
 
 
 def test_lines_are_put_together_from_the_pieces_that_go_writes() -> None:

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from gotrace.capture import privileges, run
 from gotrace.cli.app import app, main
-from gotrace.events.model import Fact
+from gotrace.events.model import Fact, SyscallError
 from gotrace.events.recording import read_recording
 from gotrace.rules import engine
 from gotrace.rules.finding import Diagnosis, Severity
@@ -237,6 +237,32 @@ def test_under_sudo_it_names_what_sudo_removed(
         in done.err
     )
     assert gotrace("build", "-q", "true").err == ""
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "number", "said"),
+    [("run", 1, 13, True), ("run", 1, 2, False), ("run", 0, 13, False), ("build", 1, 13, False)],
+)
+def test_under_sudo_a_program_that_was_refused_something_is_told_as_whom_it_ran(
+    gotrace: Gotrace, captured: Captured, monkeypatch: pytest.MonkeyPatch,
+    command: str, status: int, number: int, said: bool,
+) -> None:  # fmt: skip
+    ada = privileges.Invoker("ada", os.geteuid(), os.getegid(), "/home/ada", "/bin/sh")
+    monkeypatch.setattr(privileges, "invoker", lambda: ada)
+    monkeypatch.setattr(privileges, "removed_by_sudo", list)
+    monkeypatch.setattr(os, "initgroups", lambda *_: None)
+    captured(status)
+    record = run.record
+    call = SyscallError(ts_ns=1, pid=7, tid=7, syscall="bind", errno=number)
+
+    def refused(argv: tuple[str, ...], **options: Any) -> run.Recorded:
+        recorded = record(argv, **options)
+        recorded.events.append(call)
+        return recorded
+
+    monkeypatch.setattr(run, "record", refused)
+    told = "gotrace: it ran as ada, who called sudo; `gotrace run --user root` runs it as root"
+    assert (told in gotrace(command, "true").err) == said
 
 
 @pytest.mark.parametrize(

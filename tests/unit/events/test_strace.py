@@ -139,10 +139,53 @@ def test_an_event_in_one_line(event: Event, line: str) -> None:
         (failing("new_call", args=(1, 2)), "new_call(0x1, 0x2)"),
         (failing("new_call", "/x", args=(1, 2)), 'new_call("/x", ...)'),
         (failing("close", "/unforeseen", args=(3, 0, 0, 0, 0, 0)), 'close(3, "/unforeseen")'),
+        (
+            failing("bind", args=(3, 0xC000, 28, 0, 0, 0), address="[::]:18099"),
+            'bind(3, {sa_family=AF_INET6, sin6_port=htons(18099), sin6_addr="::"}, 28)',
+        ),
+        (failing("bind", args=(3, 0xC000, 28, 0, 0, 0)), "bind(3, 0xc000, 28)"),
+        (failing("connect", args=(3, 0, 16, 0, 0, 0)), "connect(3, NULL, 16)"),
+        (
+            failing("sendto", args=(3, 0xC000, 1, 0, 0xC100, 16), address="1.2.3.4:5"),
+            'sendto(3, 0xc000, 1, 0, {sa_family=AF_INET, sin_port=htons(5), sin_addr=inet_addr("1.2.3.4")}, 16)',
+        ),
+        (
+            failing("connect", address="unix:/run/x.sock"),
+            'connect(..., {sa_family=AF_UNIX, sun_path="/run/x.sock"}, ...)',
+        ),
+        (failing("syscall_999", args=(1,), address="1.2.3.4:5"), "syscall_999(0x1)"),
+        (
+            failing("mmap", args=(0, 67108864, 0, 0x4022, 2**32 - 1, 0)),
+            "mmap(NULL, 67108864, PROT_NONE, MAP_PRIVATE|MAP_ANONYMOUS|MAP_NORESERVE, -1, 0)",
+        ),
+        (
+            failing("mmap", args=(0x7000, 4096, 0x105, 0x80000001, 3, 0x1000)),
+            "mmap(0x7000, 4096, PROT_READ|PROT_EXEC|0x100, MAP_SHARED|0x80000000, 3, 0x1000)",
+        ),
+        (failing("mmap", args=(0, 1, 3, 0, 3, 0)), "mmap(NULL, 1, PROT_READ|PROT_WRITE, 0, 3, 0)"),
+        (
+            failing("mprotect", args=(0x7000, 4096, 7, 0, 0, 0)),
+            "mprotect(0x7000, 4096, PROT_READ|PROT_WRITE|PROT_EXEC)",
+        ),
+        (failing("prlimit64", args=(0, 6, 0xC000, 0, 9, 9)), "prlimit64(0, RLIMIT_NPROC, 0xc000, NULL)"),
+        (failing("prlimit64", args=(0, 99, 0xC000, 0, 9, 9)), "prlimit64(0, 99, 0xc000, NULL)"),
+        (failing("setpriority", args=(0, 0, 2**64 - 5, 0, 0, 0)), "setpriority(PRIO_PROCESS, 0, -5)"),
+        (
+            failing("socket", args=(10, 0o2004001, 6, 0, 0, 0)),
+            "socket(AF_INET6, SOCK_STREAM|SOCK_NONBLOCK|SOCK_CLOEXEC, 6)",
+        ),
+        (failing("socket", args=(99, 7, 0, 0, 0, 0)), "socket(99, 7, 0)"),
     ],
 )
 def test_the_arguments_of_a_failing_call(event: SyscallError, call: str) -> None:
     assert render(event) == f"{call} {ENOENT}"
+
+
+def test_an_error_that_came_later_is_told_as_such() -> None:
+    event = failing("connect", args=(3, 0xC000, 16), address="unix:x", in_progress=True)
+    assert render(event) == (
+        f'connect(3, {{sa_family=AF_UNIX, sun_path="x"}}, 16) {ENOENT} /* EINPROGRESS, then this by SO_ERROR */'
+    )
 
 
 def test_an_error_without_a_name_is_its_number() -> None:

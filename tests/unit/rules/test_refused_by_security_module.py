@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from gotrace.events.model import Exec, SyscallError
+from gotrace.rules.finding import Severity
 from tests.unit.rules.programs import PID, Program
 from tests.unit.rules.recorded import finding, findings, ways_out
 
@@ -20,10 +21,19 @@ FILTER: dict[str, Any] = {"seccomp": "filter", "filters": 1}
 
 
 def refused(
-    *modules: str, allowed: str = "process", wanted: str = "read", files: tuple[str, ...] = (PATH,), **told: Any
+    *modules: str,
+    allowed: str = "process",
+    wanted: str = "read",
+    files: tuple[str, ...] = (PATH,),
+    before: str = "",
+    **told: Any,
 ) -> Program:
-    """A program that fails as it may not open a file; `modules` are active, `told` is what else is known of them."""
+    """A program that fails as it may not open a file; `modules` are active, `told` is what else is known of them.
+
+    `before`: a file that it looked for and that was not there.
+    """
     program = Program()
+    program.misses(*filter(None, [before]), errno=ENOENT)
     program.misses(PATH, errno=EACCES)
     data: dict[str, Any] = {"syscall": "openat", "wanted": wanted, "allowed": allowed, "files": list(files)}
     program.fact("permission", PATH, **data)
@@ -139,8 +149,7 @@ def test_a_fact_of_another_path_or_call_proves_nothing() -> None:
 
 def test_a_filter_that_may_have_answered() -> None:
     assert names(confined(refused("landlock"), **FILTER)) == []
-    passed = refused("landlock")
-    passed.misses("/etc/nothing", errno=ENOENT)
+    passed = refused("landlock", before="/etc/nothing")
     assert names(confined(passed, **FILTER)) == [NAME]
     assert confined(refused("apparmor"), **FILTER, **APPARMOR).finding(NAME).confidence == 0.7
 
@@ -245,3 +254,13 @@ def test_real_ones(recording: str, what: str) -> None:
     assert found.message.startswith(what)
     assert "Landlock, most probably" in found.message
     assert findings(f"{recording}.fixed") == []
+
+
+def test_who_lives_on_for_a_moment_is_told_as_such() -> None:
+    program = confined(refused("landlock"))
+    program._now += 500_000_000
+    found = program.finding(NAME)
+    assert "(EACCES), and it ended 0.5 s later: file permissions allow" in found.message
+    assert found.severity is Severity.WARNING
+    program._now += 600_000_000
+    assert names(program) == []

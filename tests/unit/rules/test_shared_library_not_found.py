@@ -178,3 +178,35 @@ def test_a_program_that_does_without_it() -> None:
     later.waits(31)
     assert later.findings(1) == [], "it worked on without"
     assert opening(error="not there").findings(None, signal=15) == [], "somebody ended it"
+
+
+def opened_by(filename: str, caller: str) -> Loaded:
+    """A program that ends as a library is not there, opened by code in this file."""
+    run = Loaded()
+    run.starts()
+    run.libc()
+    if caller != APP:
+        run.maps(caller)
+    with run.calls():
+        run.misses(filename.rpartition("/")[2], [filename.rpartition("/")[0]])
+        run.opens(filename, error=f"{filename}: cannot open shared object file", caller=caller)
+    return run
+
+
+def test_a_relative_path_is_seen_from_the_folder_of_the_start() -> None:
+    finding = opened_by("./nope.so", APP).finding("shared-library-not-found", 1)
+
+    assert "app opens ./nope.so by dlopen, and there is no such file, seen from /srv. " in finding.message
+    assert "apt-file" not in finding.fix[0].text
+    assert finding.fix[0].text.endswith("it was started in /srv.")
+
+
+@pytest.mark.parametrize("path", ["./nope.so", "/opt/nope.so"])
+def test_a_program_whose_own_c_code_opens_it_does_not_build_without_cgo(path: str) -> None:
+    assert lines(opened_by(path, APP).finding("shared-library-not-found", 1)) == []
+
+
+@pytest.mark.parametrize("path", ["./nope.so", "/opt/nope.so"])
+def test_where_another_library_opens_it_the_program_may_do_without(path: str) -> None:
+    found = opened_by(path, "/usr/lib/libother.so").finding("shared-library-not-found", 1)
+    assert lines(found) == ["env CGO_ENABLED=0 go build -o app ex/app"]

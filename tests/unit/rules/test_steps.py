@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from gotrace.events.tools import Role
 from gotrace.rules import fixes, steps
-from gotrace.trace.model import Trace
+from gotrace.trace.model import Span, Trace
 from tests.unit.trace.events_for import Story
 
 ENV = {"PATH": "/usr/bin"}
@@ -37,6 +39,33 @@ def test_a_compiler_tried_in_a_command_that_went_on_and_succeeded() -> None:
 def test_a_compiler_that_fails_where_no_go_command_did() -> None:
     assert compiler_runs(script(go_status=None)) == [True]
     assert compiler_runs(script(go_status=0)) == [True]
+
+
+def test_each_of_many_programs_that_fail_costs_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans that are looked at, not seconds: with twice as many programs there are about twice as many."""
+
+    def looked_at(programs: int) -> int:
+        story = Story()
+        with story.process(1, ["bash", "-c", "for i in ...; do false; done"], env=ENV, status=1):
+            for pid in range(2, 2 + programs):
+                story.runs(pid, ["false"], parent=1, status=1, env=ENV)
+        trace = story.trace()
+        walked = 0
+        walk = Span.descendants
+
+        def counting(span: Span) -> Iterator[Span]:
+            nonlocal walked
+            for below in walk(span):
+                walked += 1
+                yield below
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Span, "descendants", counting)
+            assert all(steps.broke_the_build(span) for span in trace.spans)
+        return walked
+
+    assert looked_at(50) <= 100
+    assert looked_at(400) <= 800
 
 
 def test_what_a_test_runs_is_no_step_of_the_build() -> None:

@@ -26,7 +26,7 @@ def test_the_loader_passes_over_it_and_says_that_there_is_none() -> None:
         "/srv/arm/libfoo.so is for aarch64 (64 bits), and app is for x86_64 (64 bits): the loader passes over it, and "
         "says in the end that there is no such file."
     )
-    assert finding.fix[0].text.startswith("Put a libfoo.so for x86_64 in its place.")
+    assert finding.fix[0].text.startswith("Put one for x86_64 in its place.")
 
 
 def test_a_right_one_lies_elsewhere() -> None:
@@ -59,7 +59,7 @@ def test_a_text() -> None:
     finding = run.finding("wrong-elf-file", 1)
 
     assert finding.message == (
-        "/srv/libmodel.so is no ELF file, so that the loader does not take it for the libmodel.so of app."
+        "/srv/libmodel.so is no ELF file, so that the loader does not take it: app opens libmodel.so."
     )
 
 

@@ -61,7 +61,9 @@ def exit_(ts_ns: int, pid: int, code: int) -> bytes:
     return framed(head("KIND_EXIT", ts_ns, pid) + struct.pack("<II", code, 0))
 
 
-def failure(ts_ns: int, pid: int, number: int, error: int, *paths: bytes, abi: str = "ABI_X86_64") -> bytes:
+def failure(
+    ts_ns: int, pid: int, number: int, error: int, *paths: bytes, abi: str = "ABI_X86_64", flags: int = 0
+) -> bytes:
     first, second = (*[path + b"\0" for path in paths], b"", b"")[:2]
-    body = struct.pack("<7QIHHHHI", 0x1000, 1, 2, 3, 4, 5, 6, number, error, C[abi], len(first), len(second), 0)
+    body = struct.pack("<7QIHHHHI", 0x1000, 1, 2, 3, 4, 5, 6, number, error, C[abi], len(first), len(second), flags)
     return framed(head("KIND_FAILURE", ts_ns, pid) + body + first + second)

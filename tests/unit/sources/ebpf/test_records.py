@@ -105,6 +105,27 @@ def test_failing_calls_have_names_and_paths_of_their_table() -> None:
     ]
 
 
+def test_a_refused_address_is_no_path() -> None:
+    inet = b"\x02\0\0\x50\x7f\0\0\x01" + bytes(8)
+    records = raw.failure(1, 7, 49, 98, inet) + raw.failure(2, 7, 361, 98, inet, abi="ABI_I386")
+    records += raw.failure(3, 7, 42, 2, b"\x01\0/run/x.sock") + raw.failure(4, 7, 44, 1)
+    found = [event for event in RecordDecoder(raw.INFO).decode(records) if isinstance(event, SyscallError)]
+    assert [(event.syscall, event.paths, event.address) for event in found] == [
+        ("bind", (), "127.0.0.1:80"),
+        ("bind", (), "127.0.0.1:80"),
+        ("connect", (), "unix:/run/x.sock"),
+        ("sendto", (), ""),
+    ]
+
+
+def test_an_error_that_came_later() -> None:
+    later, at_once = (raw.failure(1, 7, 42, 111, flags=flags) for flags in (raw.C["FLAG_IN_PROGRESS"], 0))
+    found = [event for event in RecordDecoder(raw.INFO).decode(later + at_once) if isinstance(event, SyscallError)]
+    assert [event.in_progress for event in found] == [True, False]
+    constants = {name: number for name, number in raw.C.items() if name != "FLAG_IN_PROGRESS"}
+    assert RecordDecoder(raw.INFO | {"constants": constants}).decode(at_once) == [found[1]]
+
+
 def test_exit_codes_signals_and_cores_as_wait_reports_them() -> None:
     events = decode(raw.exit_(1, 7, 3 << 8), raw.exit_(2, 8, 9), raw.exit_(3, 9, 0x80 | 11))
     assert events == [

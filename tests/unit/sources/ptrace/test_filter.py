@@ -18,6 +18,7 @@ from gotrace.sources.ptrace.calls import (
     MARKS,
     PR_SET_SECCOMP,
     SERVED_CLOCKS,
+    SOCKET_ERROR,
     Kind,
     births,
     call_of,
@@ -34,6 +35,7 @@ X32_BIT = 0x40000000
 AT_EMPTY_PATH = 0x1000
 FLAGS = {"newfstatat": 3, "fstatat64": 3, "statx": 2}
 CLOCK_GETTIME = next(call.number for call in clock_reads() if call.name == "clock_gettime")
+GETSOCKOPT = next(call.number for call in of_programs() if call.name == SOCKET_ERROR)
 MOST_INSTRUCTIONS = 4096
 """BPF_MAXINSNS (<linux/bpf_common.h>)."""
 
@@ -105,7 +107,8 @@ def test_of_a_run_more_calls_stop_and_all_that_have_no_name(stdout: bool) -> Non
         per_abi = MARKS // len(ABIS)
         marks |= {number: TRACE | position * per_abi | number for number in range(numbered()[position], per_abi)}
         prctl = next(call.number for call in of_programs() if call.abi == position and call.name == "prctl")
-        marks = {number: mark for number, mark in marks.items() if (position, number) != (0, CLOCK_GETTIME)}  # of CPUs
+        if position == 0:
+            del marks[CLOCK_GETTIME], marks[GETSOCKOPT]  # of another clock, and of another option
         for number in (*range(numbered()[position] + 200), per_abi - 1, per_abi, X32_BIT | 1):
             arguments = (PR_SET_SECCOMP if number == prctl else 2, 0, 3, 0)
             expected = marks.get(number, ALLOW)
@@ -121,6 +124,16 @@ def test_reads_of_clocks_stop_that_the_vdso_serves(running: bool) -> None:
         found = interpreted(code, ARCHITECTURES["x86_64"], CLOCK_GETTIME, (clock, 0x7FFF_0000))
         assert found == (TRACE | CLOCK_GETTIME if stops else ALLOW), clock
         assert interpreted(code, ARCHITECTURES["i386"], 265, (clock,)) == ALLOW
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_of_socket_options_only_the_error_is_of_interest(running: bool) -> None:
+    code = program(stdout=False, running=running)
+    for level, option in product((0, 1, 6, 41), (0, 1, 3, 4, 20)):
+        stops = running and (level, option) == (1, 4)
+        found = interpreted(code, ARCHITECTURES["x86_64"], GETSOCKOPT, (3, level, option))
+        assert found == (TRACE | GETSOCKOPT if stops else ALLOW), (level, option)
+        assert interpreted(code, ARCHITECTURES["i386"], 365, (3, level, option)) == ALLOW
 
 
 def test_a_call_without_a_name_is_called_by_its_number() -> None:

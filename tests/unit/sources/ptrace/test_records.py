@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gotrace.errors import RecordingError
+from gotrace.events.addresses import socket_address
 from gotrace.events.model import Event, Exec, Exit, Fork, Frame, Output, SyscallError
 from gotrace.events.text import printable
 from gotrace.sources.ptrace import records
@@ -103,7 +104,10 @@ def failures(draw: st.DrawFn) -> tuple[bytes, Event]:
     ts_ns, who, paths = draw(times), draw(people), draw(st.lists(names, max_size=2))
     mark, error = draw(st.sampled_from(sorted(by_mark()))), draw(st.integers(1, 133))
     ip, *args = draw(st.lists(times, min_size=7, max_size=7))
-    texts = [path + b"\0" for path in paths]
+    call = by_mark()[mark]
+    if call.address:
+        paths = []
+    texts = [draw(st.binary(max_size=110))] if call.address else [path + b"\0" for path in paths]
     first, second = ([len(text) for text in texts] + [0, 0])[:2]
     stack = draw(st.lists(times, max_size=12))
     size = records.FAILURE_HEAD.size + 8 * len(stack) + first + second
@@ -111,7 +115,6 @@ def failures(draw: st.DrawFn) -> tuple[bytes, Event]:
         size + (-size & 7), records.FAILURE, 0, ts_ns, who.pid, who.tid, who.ns_pid, error, mark, first, second,
         len(stack), ip, *args,
     ) + struct.pack(f"<{len(stack)}Q", *stack) + b"".join(texts) + b"\0" * (-size & 7)  # fmt: skip
-    call = by_mark()[mark]
     event = SyscallError(
         **common(ts_ns, who),
         abi=ABIS[call.abi],
@@ -121,6 +124,7 @@ def failures(draw: st.DrawFn) -> tuple[bytes, Event]:
         args=tuple(args),
         ip=ip,
         stack=tuple(map(Frame, stack)),
+        address=socket_address(texts[0]) if call.address else "",
     )
     return made, event
 
@@ -172,3 +176,16 @@ def test_a_spool_from_before_there_were_frames_can_be_read() -> None:
 def test_a_format_of_a_later_version_is_refused() -> None:
     with pytest.raises(RecordingError, match="format 99"):
         RecordDecoder({"format": 99})
+
+
+def test_a_refused_address_is_no_path() -> None:
+    """Of a call that a build's filter does not stop at; older spools have none."""
+    bind = next(call for call in by_mark().values() if call.name == "bind" and call.abi == 0)
+    for text, address in ((b"\x02\0\0\x50\x7f\0\0\x01" + bytes(8), "127.0.0.1:80"), (b"", "")):
+        size = records.FAILURE_HEAD.size + len(text)
+        made = records.FAILURE_HEAD.pack(
+            size + (-size & 7), records.FAILURE, 0, 1, 7, 7, 7, 98, bind.mark, len(text), 0, 0, 9, *range(6)
+        )
+        (event,) = records.RecordDecoder({"format": records.FORMAT}).decode(made + text + b"\0" * (-size & 7))
+        assert isinstance(event, SyscallError)
+        assert (event.syscall, event.paths, event.address) == ("bind", (), address)

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Dual MIT/GPL
+ *
+ * What became of a connect(2) that returned EINPROGRESS: how Go, and every program that does not wait, learns of it.
+ *
+ * Sees: the error that such a program asks for by getsockopt(SO_ERROR); it is told as the failure of the connect, with
+ * the address that was given then (FLAG_IN_PROGRESS), and the stack of who asked. x86-64 calls only.
+ * Caveats: who learns it otherwise (by another connect, or by a write) is not seen here. A descriptor whose connection
+ * nobody asked about is remembered until it is used for another one, or 1024 others are newer.
+ * Overhead: one comparison for each successful call of a followed process.
+ */
+#define NR_CONNECT 42
+#define NR_GETSOCKOPT 55
+#define IN_PROGRESS 115 /* EINPROGRESS */
+
+static inline void on_connecting(struct pt_regs *regs) {
+    u32 zero = 0;
+    struct failure_record *record = scratch_failure.lookup(&zero);
+    if (!record) return;
+    struct connecting *one = (struct connecting *)record->text; /* room that nobody else needs now */
+    struct socket_key key = {};
+    u64 descriptor = 0, length = 0;
+    READ(descriptor, &regs->di);
+    READ(one->address_at, &regs->si);
+    READ(length, &regs->dx);
+    key.tgid = bpf_get_current_pid_tgid() >> 32;
+    key.descriptor = descriptor;
+    one->length = length;
+    one->unused = 0;
+    u32 bytes = length;
+    if (bytes > ADDRESS_LIMIT) bytes = ADDRESS_LIMIT;
+    asm volatile("" : "+r"(bytes));
+    bytes &= 127;
+    if (bpf_probe_read_user(one->address, bytes, (void *)one->address_at)) return;
+    connecting.update(&key, one);
+}
+
+static inline void on_socket_error(void *ctx, struct tracked *who, struct pt_regs *regs) {
+    u64 level = 0, name = 0, descriptor = 0, value = 0;
+    READ(level, &regs->si);
+    READ(name, &regs->dx);
+    if ((u32)level != 1 /* SOL_SOCKET */ || (u32)name != 4 /* SO_ERROR */) return;
+    READ(descriptor, &regs->di);
+    READ(value, &regs->r10);
+    struct socket_key key = {};
+    key.tgid = bpf_get_current_pid_tgid() >> 32;
+    key.descriptor = descriptor;
+    struct connecting *one = connecting.lookup(&key);
+    if (!one) return;
+    u32 zero = 0, error = 0;
+    struct failure_record *record = scratch_failure.lookup(&zero);
+    if (!record || bpf_probe_read_user(&error, sizeof(error), (void *)value)) return;
+    if (error && error < 4096) {
+        FILL(record, who, KIND_FAILURE);
+        record->nr = NR_CONNECT;
+        record->error = error;
+        record->abi = ABI_X86_64;
+        record->flags = FLAG_IN_PROGRESS;
+        READ(record->ip, &regs->ip);
+        record->args[0] = key.descriptor;
+        record->args[1] = one->address_at;
+        record->args[2] = one->length;
+        record->args[3] = record->args[4] = record->args[5] = 0;
+        u32 bytes = one->length;
+        if (bytes > ADDRESS_LIMIT) bytes = ADDRESS_LIMIT;
+        asm volatile("" : "+r"(bytes));
+        bytes &= 127;
+        record->path1_bytes = bytes;
+        record->path2_bytes = 0;
+        __builtin_memcpy(record->text, one->address, sizeof(one->address));
+        if (!folds(record, who, bytes)) {
+            s64 stack_bytes = bpf_get_stack(ctx, record->stack, sizeof(record->stack), BPF_F_USER_STACK);
+            record->frames = stack_bytes > 0 ? stack_bytes / 8 : 0;
+            if (bulk.ringbuf_output(record, FAILURE_HEADER + bytes, BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_FAILURE);
+        }
+    }
+    connecting.delete(&key);
+}
