@@ -50,6 +50,8 @@ class Building:
     """A process may be stopped while a C library not seen before is looked into."""
     _removed: list[str] = field(default_factory=list)
     """Variables that sudo took from the command's environment."""
+    _caller: str = ""
+    """Who called sudo, and so runs the command; afterwards this process is no longer root, and cannot tell."""
 
     def run(self) -> int:
         """Do it all; returns the exit code, unless a signal killed the command: then this process dies of it too.
@@ -93,7 +95,8 @@ class Building:
             readable = preload.readable()
         if not readable:
             preload.load_all()
-        self._removed = privileges.removed_by_sudo() if who and not self.user else []
+        self._caller = who.name if who and not self.user else ""
+        self._removed = privileges.removed_by_sudo() if self._caller else []
         env = None if cache is None else fresh.with_cache(os.environ, cache)
         with self._progress() or nullcontext() as line:
             recorded = record_by(
@@ -143,12 +146,12 @@ class Building:
 
     def _on_user(self, recorded: Recorded) -> str:
         """That not root ran a program which was refused something: below sudo it is the caller who does."""
-        who, outcome = self._who(), recorded.outcome
-        if who is None or self.user or not self.running or not (outcome.exit or outcome.signal):
+        outcome = recorded.outcome
+        if not self._caller or not self.running or not (outcome.exit or outcome.signal):
             return ""
         if not any(isinstance(one, SyscallError) and one.errno in _REFUSED for one in recorded.events):
             return ""
-        return f"gotrace: it ran as {who.name}, who called sudo; `gotrace run --user root` runs it as root\n"
+        return f"gotrace: it ran as {self._caller}, who called sudo; `gotrace run --user root` runs it as root\n"
 
     def _on_sudo(self, diagnosis: Diagnosis) -> str:
         if not self._removed or (self.quiet and not diagnosis.findings):

@@ -232,6 +232,15 @@ def test_killed_while_sudo_asks_no_process_of_gotrace_stays(asked: tuple[Termina
     assert nothing_stopped(processes_of(env))
 
 
+def test_a_program_that_is_refused_something_below_sudo_is_told_not_to_be_roots(sudoer: OrdinaryUser) -> None:
+    told = f"gotrace: it ran as {sudoer.name}, who called sudo; `gotrace run --user root` runs it as root\n"
+    asked = ["--", "sh", "-c", "cat /etc/shadow || exit 3"]
+    done = run(sudoer, "sudo", "-n", sudoer.gotrace, "run", *asked)
+    assert (done.returncode, told in done.stderr) == (3, True), done.stderr
+    done = run(sudoer, "sudo", "-n", sudoer.gotrace, "run", "--user", "root", *asked)
+    assert (done.returncode, told in done.stderr) == (0, False), done.stderr
+
+
 def test_gotrace_whose_python_the_user_may_not_read_works_below_sudo(sudoer: OrdinaryUser) -> None:
     """The tests' own: it may lie below /root. All of it is loaded before it becomes the user."""
     done = run(sudoer, "sudo", "-n", GOTRACE, "build", "-o", "far.gotrace", "--", *WHO)
