@@ -48,13 +48,14 @@ def first_event(bench: Bench, tracer: str, rounds: int, say: Say) -> Estimate:
 
 
 def _once(bench: Bench, tracer: str, pid: int) -> float:
+    recording = bench.scratch / "attached.gotrace"
     began = time.monotonic_ns()
-    line = [GOTRACE, "attach", *_OPTIONS[tracer], "-o", str(bench.recording), str(pid)]
+    line = [GOTRACE, "attach", *_OPTIONS[tracer], "-o", str(recording), str(pid)]
     with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as gotrace:
         assert gotrace.stderr is not None
         gotrace.stderr.readline()  # "attached to process 4711"
         time.sleep(0.3)
         gotrace.send_signal(signal.SIGINT)
         gotrace.communicate()
-    events = read_recording(bench.recording).events
+    events = read_recording(recording).events
     return (min(one.ts_ns for one in events if isinstance(one, SyscallError | Dlopen)) - began) / 10**9

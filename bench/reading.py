@@ -24,6 +24,7 @@ def grown(recording: Path, events: int, path: Path) -> None:
     read = read_recording(recording)
     calls = [event for event in read.events if isinstance(event, SyscallError)]
     others = [event for event in read.events if not isinstance(event, SyscallError)]
+    assert calls, f"{recording}: nothing failed"
     write_recording(path, read.header, [*others, *islice(cycle(calls), events - len(others))])
 
 
