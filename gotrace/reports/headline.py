@@ -128,4 +128,4 @@ def _function(frame: Frame) -> str:
 
 
 def _name(span: Span) -> str:
-    return safe_line(span.exec.path.rpartition("/")[2])
+    return safe_line(span.program)

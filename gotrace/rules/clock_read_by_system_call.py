@@ -51,10 +51,6 @@ class _Reading:
         lasted = max(one.ts_ns for one in self.places) - min(one.began_ns for one in self.places)
         return self.count * 1e9 / max(lasted, 1)
 
-    @property
-    def program(self) -> str:
-        return self.span.exec.path.rpartition("/")[2]
-
 
 class ClockReadBySystemCall(Rule):
     """Programs read the clock by system calls, ten times as slow, because the vDSO does not do it for them.
@@ -113,8 +109,8 @@ class ClockReadBySystemCall(Rule):
             name=self.name,
             severity=self.severity,
             message=(
-                f"{reading.program} read the clock by {reading.count:,} system calls, {reading.rate:,.0f} a second, "
-                f"where the vDSO needs none: {_why(reading, source)}.{more}"
+                f"{reading.span.program} read the clock by {reading.count:,} system calls, {reading.rate:,.0f} a "
+                f"second, where the vDSO needs none: {_why(reading, source)}.{more}"
             ),
             span=reading.span,
             evidence=evidence.of(*_proof(reading, source)),

@@ -77,7 +77,7 @@ def endings(
 
 
 def _ending(span: Span, call: SyscallError, crash: Crash | None, words: Words | None) -> Ending:
-    alike = [one for one in span.errors if (one.syscall, one.errno) == (call.syscall, call.errno)]
+    calls = alike(span, call)
     end_ns = crash.signal.ts_ns if crash is not None else span.end_ns
     later_ns = end_ns - call.ts_ns if end_ns is not None else 0
     if words is not None:
@@ -88,7 +88,7 @@ def _ending(span: Span, call: SyscallError, crash: Crash | None, words: Words | 
         at_once, later_ns = False, _SOON_NS
     else:
         at_once = survived.ended_at_once(span, call)
-    return Ending(span, alike[0], crash, words, sum(one.repeat for one in alike), at_once, later_ns)
+    return Ending(span, calls[0], crash, words, sum(one.repeat for one in calls), at_once, later_ns)
 
 
 def _last_words(span: Span, said: re.Pattern[str]) -> Words | None:
@@ -108,9 +108,20 @@ def one_of_each_program(found: Iterable[Ending]) -> Iterator[Ending]:
             yield ending
 
 
-def confinement(trace: Trace, span: Span) -> Fact | None:
+def confinement(trace: Trace, pid: int) -> Fact | None:
     """What the process was allowed: a fact of its own, or what it inherited."""
-    return next((one for one in trace.facts_for("confinement", span.process.pid) if one.pid == span.process.pid), None)
+    return next((one for one in trace.facts_for("confinement", pid) if one.pid == pid), None)
+
+
+def filtered(trace: Trace, pid: int) -> bool:
+    """A seccomp filter is known to have been on the process."""
+    fact = confinement(trace, pid)
+    return fact is not None and fact.data.get("seccomp") == "filter"
+
+
+def alike(span: Span, call: SyscallError) -> list[SyscallError]:
+    """All of its failing calls of that name with that error, in order."""
+    return [one for one in span.errors if (one.syscall, one.errno) == (call.syscall, call.errno)]
 
 
 def told_of(trace: Trace, span: Span, *names: str) -> Fact | None:
@@ -129,7 +140,7 @@ def told_of(trace: Trace, span: Span, *names: str) -> Fact | None:
 
 def limit(trace: Trace, span: Span, name: str) -> tuple[int | None, int | None, bool]:
     """Soft and hard limit (None: none) of `nofile`, `nproc`, `as`, `stack`; and whether they are known at all."""
-    fact = confinement(trace, span)
+    fact = confinement(trace, span.process.pid)
     limits = fact.data.get("limits") if fact is not None else None
     pair = limits.get(name) if isinstance(limits, dict) else None
     if not isinstance(pair, list | tuple) or len(pair) != 2 or not _own(trace, span):
@@ -139,13 +150,13 @@ def limit(trace: Trace, span: Span, name: str) -> tuple[int | None, int | None, 
 
 def seen(trace: Trace, span: Span) -> Fact | None:
     """The same where it was read while the process lived: programs change it, and what was inherited is a guess."""
-    fact = confinement(trace, span)
+    fact = confinement(trace, span.process.pid)
     return fact if fact is not None and fact.data.get("seen") else None
 
 
 def trusted(trace: Trace, span: Span) -> Fact | None:
     """The same where it was read while the process lived, or where nothing stands for another than the inherited."""
-    return confinement(trace, span) if _own(trace, span) else None
+    return confinement(trace, span.process.pid) if _own(trace, span) else None
 
 
 def _own(trace: Trace, span: Span) -> bool:

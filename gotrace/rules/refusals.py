@@ -136,8 +136,7 @@ def _attributed(trace: Trace, ending: Ending) -> Refusal:
 
 def _last_alike(ending: Ending) -> SyscallError:
     """Of calls with a path each may be refused for another reason: the last one is what the program ended by."""
-    first, crash = ending.call, ending.crash
-    alike = [one for one in ending.span.errors if (one.syscall, one.errno) == (first.syscall, first.errno)]
+    crash, alike = ending.crash, last_calls.alike(ending.span, ending.call)
     return ([one for one in alike if crash is None or one.ts_ns <= crash.signal.ts_ns] or alike)[-1]
 
 
@@ -145,7 +144,7 @@ def _of_nothing(trace: Trace, span: Span, tried: Fact | None) -> tuple[By, float
     """Who said ENOSYS."""
     if tried is None:
         # No call that is known by name: nobody but a filter could say so of one that the kernel has.
-        return (By.UNKNOWN, 0.0) if _filtered(trace, span) else (By.KERNEL, last_calls.LIKELY)
+        return (By.UNKNOWN, 0.0) if last_calls.filtered(trace, span.process.pid) else (By.KERNEL, last_calls.LIKELY)
     answer, listed, ours = tried.data.get("answer"), tried.data.get("listed"), bool(tried.data.get("filtered"))
     if listed is False or (answer == "ENOSYS" and not ours):
         return By.KERNEL, last_calls.CERTAIN
@@ -165,17 +164,11 @@ def _of_a_filter(trace: Trace, span: Span, call: SyscallError, tried: Fact | Non
     if not answer:
         return By.UNKNOWN, 0.0
     if not capabilities.needed(call):
-        return By.SECCOMP, last_calls.CERTAIN if _filtered(trace, span) else last_calls.LIKELY
+        return By.SECCOMP, last_calls.CERTAIN if last_calls.filtered(trace, span.process.pid) else last_calls.LIKELY
     held = capabilities.held(last_calls.trusted(trace, span))
     if held is not None and any(name in held for name in capabilities.needed(call)):
         return By.SECCOMP, last_calls.LIKELY
     return By.UNKNOWN, 0.0
-
-
-def _filtered(trace: Trace, span: Span) -> bool:
-    """A filter is known to have been on the process."""
-    fact = last_calls.confinement(trace, span)
-    return fact is not None and fact.data.get("seccomp") == "filter"
 
 
 @cache

@@ -16,7 +16,7 @@ from gotrace.events.errno import errno_name
 from gotrace.events.model import Exec, Fact, SyscallError
 from gotrace.rules import capabilities, last_calls, loaded_files
 from gotrace.rules.loaded_files import asker
-from gotrace.trace.model import Process, Span, Trace
+from gotrace.trace.model import Span, Trace
 
 APPARMOR, SELINUX, SMACK, LANDLOCK = "AppArmor", "SELinux", "Smack", "Landlock"
 LOCKDOWN: Final = "lockdown"
@@ -57,7 +57,7 @@ def module(trace: Trace, span: Span, *, pid: int = 0) -> Module | None:
     told = trace.fact("security_modules")
     active = told.get("active") if told is not None else None
     active = [str(name) for name in active] if isinstance(active, list | tuple) else []
-    fact = _confinement(trace, pid or span.process.pid)
+    fact = last_calls.confinement(trace, pid or span.process.pid)
     label = str(fact.data.get("label", "")) if fact is not None else ""
     enforces = told is not None and told.get("selinux_enforces") is True
     if fact is not None and fact.data.get("seen"):
@@ -118,7 +118,7 @@ def refused_execs(trace: Trace) -> Iterator[tuple[Span, Exec, Fact, Module]]:
             found = module(trace, span, pid=process.pid) if allowed is not None else None
             if allowed is None or found is None or attempt.path in told or not _right_before_its_end(span, attempt):
                 continue
-            if not _filtered(trace, process):
+            if not last_calls.filtered(trace, process.pid):
                 told.add(attempt.path)
                 yield span, attempt, allowed, found
 
@@ -172,18 +172,9 @@ def _may_have_port(trace: Trace, span: Span, call: SyscallError, tried: Fact | N
 
 def _passed_by_filters(trace: Trace, span: Span, call: SyscallError) -> bool:
     """No seccomp filter answered: there is none, or it let such calls pass to the kernel, which said something else."""
-    if not _filtered(trace, span.process):
+    if not last_calls.filtered(trace, span.process.pid):
         return True
     return any(one.syscall == call.syscall and errno_name(one.errno) in _OF_THE_KERNEL for one in span.process.errors)
-
-
-def _filtered(trace: Trace, process: Process) -> bool:
-    fact = _confinement(trace, process.pid)
-    return fact is not None and fact.data.get("seccomp") == "filter"
-
-
-def _confinement(trace: Trace, pid: int) -> Fact | None:
-    return next((one for one in trace.facts_of("confinement") if one.pid == pid), None)
 
 
 def _lockdown(trace: Trace) -> str:

@@ -92,7 +92,7 @@ def _limits(trace: Trace, ending: Ending) -> str:
     """ "its user may have 12 (ulimit -u)"; empty where none is known."""
     soft, _, known = last_calls.limit(trace, ending.span, "nproc")
     told = [f"its user may have {soft} threads in all (ulimit -u)"] if known and soft is not None else []
-    fact = last_calls.confinement(trace, ending.span)
+    fact = last_calls.confinement(trace, ending.span.process.pid)
     most = fact.data.get("pids_max") if fact is not None else None
     return " and ".join([*told, *([f"its control group {most} (pids.max)"] if isinstance(most, int) else [])])
 

@@ -131,7 +131,7 @@ class FailingCalls:
     @property
     def program(self) -> str:
         """The name of the program that made them."""
-        return _program(self.span)
+        return self.span.program
 
 
 def is_harmless(call: SyscallError) -> bool:
@@ -172,7 +172,7 @@ class _Groups:
         """A failing system call, which may stand for several."""
         by, place = self._by(span, call.stack)
         what = tuple(call.args[number : number + 1] for number in _TELLING_ARGUMENTS.get(call.syscall, ()))
-        key = (_program(span), call.abi, call.syscall, what, call.errno, call.paths, call.address, place)
+        key = (span.program, call.abi, call.syscall, what, call.errno, call.paths, call.address, place)
         group = self.found.get(key)
         if group is None:
             group = self.found[key] = FailingCalls(call, span, relevance, by)
@@ -182,7 +182,7 @@ class _Groups:
         """A dlopen or dlsym that returned NULL."""
         by, place = self._by(span, (asked.caller,) if asked.caller is not None else ())
         named = asked.filename if isinstance(asked, Dlopen) else (asked.symbol, asked.version)
-        key = (_program(span), type(asked), named, place)
+        key = (span.program, type(asked), named, place)
         group = self.found.get(key)
         if group is None:
             group = self.found[key] = FailingCalls(asked, span, relevance, by, _reason(span, asked))
@@ -191,7 +191,7 @@ class _Groups:
     def add_exec(self, refused: RefusedExec, relevance: Relevance) -> None:
         """A refused exec; the folders of PATH that were tried for one name are one."""
         call = refused.call
-        key = (_program(refused.span), "execve", call.path.rpartition("/")[2], call.error)
+        key = (refused.span.program, "execve", call.path.rpartition("/")[2], call.error)
         group = self.found.get(key)
         if group is None:
             group = self.found[key] = FailingCalls(call, refused.span, relevance)
@@ -215,10 +215,6 @@ class _Groups:
             known = by, tuple((frame.module, frame.symbol or frame.address) for frame in by)
             self._callers[key] = known
         return known
-
-
-def _program(span: Span) -> str:
-    return span.exec.path.rpartition("/")[2]
 
 
 def _relevance(call: SyscallError, *, of_last: bool) -> Relevance:

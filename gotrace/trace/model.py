@@ -102,6 +102,11 @@ class Span:
     _failed_below: frozenset[Role] | None = None
 
     @property
+    def program(self) -> str:
+        """The name of the program, without its folder."""
+        return self.exec.path.rpartition("/")[2]
+
+    @property
     def argv(self) -> tuple[str, ...]:
         """Its argument vector; empty where it is unknown."""
         return self.exec.argv or ()

@@ -16,9 +16,8 @@ class RefusedExec:
     call: Exec
     span: Span
     """The image that wanted it: of a child that was forked for it the parent's."""
-    process: Process
     replaced: bool
-    """That process ran something else afterwards (the next folder of PATH, a script's shell), or ended well."""
+    """Its process ran something else afterwards (the next folder of PATH, a script's shell), or ended well."""
 
 
 def refused_execs(trace: Trace) -> Iterator[RefusedExec]:
@@ -27,7 +26,7 @@ def refused_execs(trace: Trace) -> Iterator[RefusedExec]:
     for span in trace.spans:
         for call in span.failed_execs:
             process = lives.get(id(call), span.process)
-            yield RefusedExec(call, span, process, _replaced(call, process))
+            yield RefusedExec(call, span, _replaced(call, process))
 
 
 def _replaced(call: Exec, process: Process) -> bool:
