@@ -17,7 +17,7 @@ from bench.builds import Say
 from bench.first_event import first_event
 from bench.rounds import in_rounds
 from bench.stats import Estimate, estimate, paired_ratios
-from bench.table import markdown
+from bench.table import markdown, yes
 from bench.workloads import Bench
 
 BARS = {EBPF: 0.95, PTRACE: 0.78}
@@ -134,13 +134,12 @@ def _table(loads: dict[str, list[Load]], rounds: int) -> str:
         requests = [load.requests for load in of]
         ratio = paired_ratios(requests, base)
         bar = BARS.get(name)
-        met = "" if bar is None else "yes" if ratio.high >= bar else "no"
+        met = "" if bar is None else yes(ratio.high >= bar)
         failed = str(sum(load.failed for load in of))
         rows.append([name, f"{estimate(requests).median:,.0f}", f"{ratio:.3f}", str(bar or ""), met, failed])
     head = ["attached", "requests a second", "by not attached", "bar", "met", "requests failed"]
     all_calls = paired_ratios(*([load.requests for load in loads[name]] for name in (ALL_CALLS, STRACE)))
-    met = "yes" if all_calls.high >= 1 else "no"
-    rows.append([f"{ALL_CALLS}, by {STRACE}", "", f"{all_calls:.3f}", "1", met, ""])
+    rows.append([f"{ALL_CALLS}, by {STRACE}", "", f"{all_calls:.3f}", "1", yes(all_calls.high >= 1), ""])
     title = f"### A Go HTTP server under load, attached to (wrk, {CONNECTIONS} connections, {rounds} rounds)"
     return f"{title}\n\n{markdown(head, rows)}"
 
@@ -148,17 +147,16 @@ def _table(loads: dict[str, list[Load]], rounds: int) -> str:
 def _limits(times: dict[str, list[Times]], first: dict[str, Estimate], unharmed: dict[str, Load], cycles: int) -> str:
     rows = []
     for name, value in first.items():
-        met = "yes" if value.meets(1.0) else "no"
-        rows.append([f"{name}, until its first event", f"{value:.2f} s", "1.0 s", met])
+        rows.append([f"{name}, until its first event", f"{value:.2f} s", "1.0 s", yes(value.meets(1.0))])
     for name, of in times.items():
         for what, values, bar in (
             ("until attached", [one.attached for one in of], 1.0),
             ("from ^C to its end", [one.ended for one in of], 0.3),
         ):
             taken = estimate(values)
-            rows.append([f"{name}, {what}", f"{taken:.2f} s", f"{bar} s", "yes" if taken.meets(bar) else "no"])
+            rows.append([f"{name}, {what}", f"{taken:.2f} s", f"{bar} s", yes(taken.meets(bar))])
     for name, load in unharmed.items():
-        met = "yes" if load.failed == 0 and load.requests > 0 else "no"
+        met = yes(load.failed == 0 and load.requests > 0)
         what = f"{name}, {cycles} times under load: failed of {load.requests:,.0f} requests"
         rows.append([what, str(load.failed), "0", met])
     return markdown(["what", "measured", "bar", "met"], rows)

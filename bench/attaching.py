@@ -27,60 +27,59 @@ def _alone(_pid: int) -> Iterator[list[float]]:
     yield []
 
 
-def _attached(*options: str) -> Tracer:
+def attached(*options: str) -> Tracer:
+    """gotrace, with these options."""
+
     @contextmanager
-    def attached(pid: int) -> Iterator[list[float]]:
-        took: list[float] = []
+    def watched(pid: int) -> Iterator[list[float]]:
         began = time.monotonic()
-        line = [GOTRACE, "attach", *options, str(pid)]
-        with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as process:
-            assert process.stderr is not None
-            said = process.stderr.readline()
-            if "attached to process" not in said:
-                raise SystemExit(f"bench: {said}{process.stderr.read()}")
+        with _until_interrupted([GOTRACE, "attach", *options, str(pid)], "attached to process") as took:
             took.append(time.monotonic() - began)
             yield took
-            told = time.monotonic()
-            process.send_signal(signal.SIGINT)
-            process.stderr.read()
-            process.wait()
-            took.append(time.monotonic() - told)
 
-    return attached
+    return watched
 
 
 def _strace(*options: str) -> Tracer:
     @contextmanager
-    def attached(pid: int) -> Iterator[list[float]]:
-        line = ["strace", "-f", *options, "-o", "/dev/null", "-p", str(pid)]
-        with subprocess.Popen(line, stderr=subprocess.PIPE) as process:
-            assert process.stderr is not None
-            process.stderr.readline()  # "Process 7 attached with 5 threads"
+    def watched(pid: int) -> Iterator[list[float]]:
+        # It says "Process 7 attached with 5 threads".
+        with _until_interrupted(["strace", "-f", *options, "-o", "/dev/null", "-p", str(pid)], "attached"):
             yield []
-            process.send_signal(signal.SIGINT)
-            process.communicate()
 
-    return attached
+    return watched
 
 
 @contextmanager
 def _naive(pid: int) -> Iterator[list[float]]:
     line = ["/usr/bin/python3", str(Path(__file__).with_name("naive.py")), str(pid)]
+    with _until_interrupted(line, "attached to process"):
+        yield []
+
+
+@contextmanager
+def _until_interrupted(line: list[str], attached: str) -> Iterator[list[float]]:
+    """Runs from when its first line on stderr says so until ^C, whose seconds are put into the list."""
     with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         said = process.stderr.readline()
-        if "attached to process" not in said:
+        if attached not in said:
             raise SystemExit(f"bench: {said}{process.stderr.read()}")
-        yield []
+        took: list[float] = []
+        yield took
+        told = time.monotonic()
         process.send_signal(signal.SIGINT)
         process.communicate()
+        took.append(time.monotonic() - told)
 
 
+OF_BACKENDS: Final = {EBPF: ("--backend", "ebpf"), PTRACE: ("--backend", "ptrace")}
+"""Options of gotrace."""
 TRACERS: Final[dict[str, Tracer]] = {
     ALONE: _alone,
-    EBPF: _attached("--backend", "ebpf"),
-    PTRACE: _attached("--backend", "ptrace"),
-    ALL_CALLS: _attached("--backend", "ptrace", "--syscalls"),
+    EBPF: attached(*OF_BACKENDS[EBPF]),
+    PTRACE: attached(*OF_BACKENDS[PTRACE]),
+    ALL_CALLS: attached(*OF_BACKENDS[PTRACE], "--syscalls"),
     NAIVE: _naive,
     STRACE: _strace("-Z"),
     STRACE_SIGNALS: _strace("-e", "trace=none"),

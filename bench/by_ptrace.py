@@ -11,7 +11,7 @@ from bench.counting import count_stops
 from bench.percall import STOPPED_CALLS, measure
 from bench.sides import Ratios, Side, side_by_side
 from bench.stats import Estimate
-from bench.table import markdown
+from bench.table import markdown, yes
 from bench.tracers import (
     EBPF,
     FULL,
@@ -110,7 +110,7 @@ def _bars(sides: dict[str, Side]) -> str:
 
 
 def _met(value: Estimate) -> tuple[str, str]:
-    return "1", "yes" if value.meets(1.0) else "no"
+    return "1", yes(value.meets(1.0))
 
 
 def _stop_rows(task: Task, sides: dict[str, Side], counted: dict[str, int]) -> Iterable[list[str]]:

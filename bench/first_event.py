@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import time
 from typing import Final
 
-from bench.attaching import EBPF, PTRACE
+from bench.attaching import OF_BACKENDS, attached
 from bench.builds import Say
 from bench.stats import Estimate, estimate
-from bench.workloads import GOTRACE, Bench
+from bench.workloads import Bench
 from gotrace.events.model import Dlopen, SyscallError
 from gotrace.events.recording import read_recording
 
@@ -28,7 +27,6 @@ int main(void)
 	}
 }
 """
-_OPTIONS: Final = {EBPF: ("--backend", "ebpf"), PTRACE: ("--backend", "ptrace")}
 
 
 def first_event(bench: Bench, tracer: str, rounds: int, say: Say) -> Estimate:
@@ -50,12 +48,7 @@ def first_event(bench: Bench, tracer: str, rounds: int, say: Say) -> Estimate:
 def _once(bench: Bench, tracer: str, pid: int) -> float:
     recording = bench.scratch / "attached.gotrace"
     began = time.monotonic_ns()
-    line = [GOTRACE, "attach", *_OPTIONS[tracer], "-o", str(recording), str(pid)]
-    with subprocess.Popen(line, stderr=subprocess.PIPE, text=True) as gotrace:
-        assert gotrace.stderr is not None
-        gotrace.stderr.readline()  # "attached to process 4711"
+    with attached(*OF_BACKENDS[tracer], "-o", str(recording))(pid):
         time.sleep(0.3)
-        gotrace.send_signal(signal.SIGINT)
-        gotrace.communicate()
     events = read_recording(recording).events
     return (min(one.ts_ns for one in events if isinstance(one, SyscallError | Dlopen)) - began) / 10**9

@@ -14,7 +14,7 @@ from bench.reading import EVENTS, FAILING, command_line, grown, library, rules
 from bench.startup import own_use, to_first_instruction
 from bench.stats import Estimate
 from bench.symbols import large_program, symbols
-from bench.table import markdown
+from bench.table import markdown, yes
 from bench.workloads import BARE, TRACED, Bench, full_build
 from gotrace.sources.ebpf import cache
 
@@ -36,12 +36,8 @@ class Plan(NamedTuple):
     """Whether functions are looked up in a program of 100 MB, which takes minutes to build, or in a small one."""
 
 
-def _met(met: bool) -> str:
-    return "yes" if met else "no"
-
-
 def _bar(value: Estimate, bar: float) -> str:
-    return _met(value.meets(bar))
+    return yes(value.meets(bar))
 
 
 def _sides(title: str, comparison: Comparison) -> str:
@@ -78,7 +74,7 @@ def whole_builds(bench: Bench, plan: Plan, say: Say) -> str:
             ["wall until the command's exit, by bare", f"{with_start:.3f}", "1.06", _bar(with_start, 1.06)],
             ["the same without start-up", f"{without:.3f}", "1.03", _bar(without, 1.03)],
             ["from the command's exit to the report's end", f"{report:.2f} s", "0.5 s", _bar(report, 0.5)],
-            [f"events lost in {len(traced)} builds of {events:,.0f} events", str(lost), "0", _met(lost == 0)],
+            [f"events lost in {len(traced)} builds of {events:,.0f} events", str(lost), "0", yes(lost == 0)],
         ],
     )
     return _sides("Whole build: `go build -a` of a cgo program", comparison) + "\n" + bars
@@ -96,11 +92,9 @@ def own_cost(bench: Bench, plan: Plan, say: Say) -> str:
         own = own_use(bench, full_build(0), cold_cache=cold)
         say(f"own cost, {name}: {own}")
         share = own.cpu_s / own.command_cpu_s
-        rows.append(
-            [f"peak memory, {name}", f"{own.peak_mb:.0f} MB", f"{bar} MB", "yes" if own.peak_mb < bar else "no"]
-        )
+        rows.append([f"peak memory, {name}", f"{own.peak_mb:.0f} MB", f"{bar} MB", yes(own.peak_mb < bar)])
         if cold is None:
-            rows.append(["own CPU while the build ran, by the build's", f"{share:.1%}", "3 %", _met(share <= 0.03)])
+            rows.append(["own CPU while the build ran, by the build's", f"{share:.1%}", "3 %", yes(share <= 0.03)])
     return "### gotrace's own processes during `go build -a`\n\n" + markdown(["what", "measured", "bar", "met"], rows)
 
 

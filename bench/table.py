@@ -14,6 +14,11 @@ def markdown(head: list[str], rows: Iterable[list[str]]) -> str:
     return "\n".join("| " + " | ".join(row) + " |" for row in [head, ["---"] * len(head), *rows]) + "\n"
 
 
+def yes(reached: bool) -> str:
+    """Whether a bar was reached, for its column."""
+    return "yes" if reached else "no"
+
+
 def place() -> str:
     """When and where was measured, in one sentence."""
     release = platform.freedesktop_os_release().get("PRETTY_NAME", "Linux")
