@@ -12,6 +12,13 @@
 #define NR_GETSOCKOPT 55
 #define IN_PROGRESS 115 /* EINPROGRESS */
 
+/* How much of a socket address of that length is read; in a form that the verifier follows. */
+static inline u32 address_bytes(u32 length) {
+    if (length > ADDRESS_LIMIT) length = ADDRESS_LIMIT;
+    asm volatile("" : "+r"(length));
+    return length & 127;
+}
+
 static inline void on_connecting(struct pt_regs *regs) {
     u32 zero = 0;
     struct failure_record *record = scratch_failure.lookup(&zero);
@@ -26,11 +33,7 @@ static inline void on_connecting(struct pt_regs *regs) {
     key.descriptor = descriptor;
     one->length = length;
     one->unused = 0;
-    u32 bytes = length;
-    if (bytes > ADDRESS_LIMIT) bytes = ADDRESS_LIMIT;
-    asm volatile("" : "+r"(bytes));
-    bytes &= 127;
-    if (bpf_probe_read_user(one->address, bytes, (void *)one->address_at)) return;
+    if (bpf_probe_read_user(one->address, address_bytes(length), (void *)one->address_at)) return;
     connecting.update(&key, one);
 }
 
@@ -60,10 +63,7 @@ static inline void on_socket_error(void *ctx, struct tracked *who, struct pt_reg
         record->args[1] = one->address_at;
         record->args[2] = one->length;
         record->args[3] = record->args[4] = record->args[5] = 0;
-        u32 bytes = one->length;
-        if (bytes > ADDRESS_LIMIT) bytes = ADDRESS_LIMIT;
-        asm volatile("" : "+r"(bytes));
-        bytes &= 127;
+        u32 bytes = address_bytes(one->length);
         record->path1_bytes = bytes;
         record->path2_bytes = 0;
         __builtin_memcpy(record->text, one->address, sizeof(one->address));

@@ -88,10 +88,7 @@ static inline u32 read_path(struct failure_record *record, u32 at, u32 position)
 /* Which address a socket was refused. */
 static inline u32 read_address(struct failure_record *record, u32 position) {
     u64 address = record->args[(position - 1) & 7];
-    u32 length = record->args[position & 7];
-    if (length > ADDRESS_LIMIT) length = ADDRESS_LIMIT;
-    asm volatile("" : "+r"(length));
-    length &= 127;
+    u32 length = address_bytes(record->args[position & 7]);
     if (bpf_probe_read_user(record->text, length, (void *)address)) return 0;
     return length;
 }

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from functools import cache
 from typing import Any, Final
 
 from gotrace.events.errno import errno_numbers
@@ -131,8 +132,13 @@ def _read(pid: int) -> dict[str, Any]:
 def _has_users_of_its_own(pid: int) -> bool:
     """Its user namespace is another than ours: its capabilities are good for files of that one's users only."""
     with suppress(OSError):
-        return os.stat(f"/proc/{pid}/ns/user").st_ino != os.stat("/proc/self/ns/user").st_ino  # noqa: PTH116
+        return os.stat(f"/proc/{pid}/ns/user").st_ino != _our_users()  # noqa: PTH116
     return True
+
+
+@cache
+def _our_users() -> int:
+    return os.stat("/proc/self/ns/user").st_ino  # noqa: PTH116
 
 
 def _label(pid: int) -> str:
