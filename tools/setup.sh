@@ -72,6 +72,7 @@ need_all() {
     need git command -v git
     need musl-tools command -v musl-gcc
     need debootstrap command -v debootstrap
+    need patchelf command -v patchelf
     need libssl3 has_libssl
     need python3-bpfcc test -e "$DIST_PACKAGES/bcc/__init__.py"
     [[ ${1:-} != bench ]] || need bear command -v bear

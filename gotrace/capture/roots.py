@@ -73,6 +73,7 @@ class Namespaces:
 
     def __init__(self, *, of_all: bool = False) -> None:
         self._of_all = of_all
+        self._ours = mount_namespace("self")
         self._kept: dict[int, _Kept] = {}
         self._refused: dict[int, str] = {}
         self._watched: dict[int, int] = {}
@@ -102,13 +103,12 @@ class Namespaces:
 
     def look(self) -> None:
         """Keep the namespaces that processes have made meanwhile: what is started in one may be gone at once."""
-        ours = mount_namespace("self")
         for pid, last in list(self._watched.items()):
             number = mount_namespace(pid)
             if number in (0, last):
                 continue
             self._watched[pid] = number
-            if number != ours and number not in self._kept and number not in self._refused:
+            if number != self._ours and number not in self._kept and number not in self._refused:
                 self._keep(number, pid)
                 self._early.add(number)
 

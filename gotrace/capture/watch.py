@@ -80,7 +80,7 @@ class Watch:
             self.namespaces.look()
             if self.confinements is not None:
                 self.confinements.look(time.monotonic_ns())
-            self._capture.lost_so_far()  # a source may learn from this that its collector is gone
+            self._capture.gone()  # a source learns from this when its collector went
             if self._observer:
                 self._observer.tick(self._capture.terminal_writes())
         except Exception as error:

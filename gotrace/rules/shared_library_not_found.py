@@ -192,7 +192,9 @@ def _fixes(trace: Trace, missing: Missing, asker: Fact | None, there: Mapping[st
     if asker is not None and not _is_shared(folder):
         path = run_paths.from_origin(asker.subject, folder)
         found.append(_write_down(asker, files(trace, missing.span).program, path))
-        found.append(Fix("Or have it written into the file that is there.", _patchelf(asker, path)))
+        found.append(
+            Fix("Or have patchelf (a package of its own) write it into the file that is there.", _patchelf(asker, path))
+        )
     if _is_shared(folder):
         found.append(Fix("Have the loader's list of libraries made anew.", fixes.privileged(trace, ("ldconfig",))))
     before = (missing.span.exec.env or {}).get(_LIBRARY_PATH)

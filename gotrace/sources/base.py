@@ -115,12 +115,8 @@ class Capture(Protocol):
         """Events of one batch. No callback per event."""
         ...
 
-    def lost_so_far(self) -> int:
-        """Number of events lost until now, cheap enough to ask 50 times a second."""
-        ...
-
     def gone(self) -> bool:
-        """Whether `lost_so_far` has noticed that whatever observes is gone: from then on nothing is seen."""
+        """Whether whatever observes is gone: from then on nothing is seen. Asked 50 times a second, which dates it."""
         ...
 
     def terminal_writes(self) -> int:

@@ -128,11 +128,9 @@ class _TwofoldCapture:
         self.events[number].extend(events)
         return events
 
-    def lost_so_far(self) -> int:
-        return sum(part.lost_so_far() for part in self._parts)
-
     def gone(self) -> bool:
-        return any(one.gone() for one in self._parts)
+        told = [one.gone() for one in self._parts]  # each is asked: it learns from that
+        return any(told)
 
     def terminal_writes(self) -> int:
         return max(part.terminal_writes() for part in self._parts)

@@ -67,7 +67,7 @@ def observe(argv: Sequence[str], *, env: dict[str, str] | None = None, source: S
                     events += capture.decode(batch)
                 else:
                     spooled.append(batch)
-            capture.lost_so_far()  # as the capture layer does: a source may learn from this that its collector is gone
+            capture.gone()  # as the capture layer does: a source learns from this when its collector went
             if ended:
                 break
             time.sleep(period)

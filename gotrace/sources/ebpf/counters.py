@@ -45,10 +45,6 @@ class Counters:
         values = self._values
         return sum(values[row + slot] for row in self._rows)
 
-    def lost_total(self) -> int:
-        """All losses so far."""
-        return sum(self.value(name) for name in _KINDS)
-
     def lost(self, ts_ns: int) -> list[Lost]:
         """One event for each kind of loss that happened."""
         return [

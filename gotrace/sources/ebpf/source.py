@@ -218,18 +218,14 @@ class EbpfCapture:
                 with suppress(OSError):
                     os.kill(pid, signal.SIGCONT)
 
-    def lost_so_far(self) -> int:
-        """Losses until now; notices on the way when the collector is gone."""
+    def gone(self) -> bool:
+        """The collector is."""
         if self._connection is not None and not self._collector_died_ns:
             poll = select.poll()
             poll.register(self._connection, select.POLLRDHUP | select.POLLHUP)
             if poll.poll(0):
                 self._collector_died_ns = time.monotonic_ns()
                 self._let_go_on()
-        return self._counters.lost_total() if self._counters else 0
-
-    def gone(self) -> bool:
-        """The collector is."""
         return self._collector_died_ns != 0
 
     def terminal_writes(self) -> int:
@@ -240,7 +236,7 @@ class EbpfCapture:
         """Detach; what was lost and the counted noise. The rings can still be drained afterwards."""
         if self._counters is None or self._connection is None:
             return [], {}
-        self.lost_so_far()
+        self.gone()
         stopped = None
         try:
             self._connection.settimeout(_STOP_SECONDS)

@@ -111,10 +111,6 @@ class NetlinkCapture:
         """Events of one batch."""
         return self._decoder.decode(batch.data)
 
-    def lost_so_far(self) -> int:
-        """Messages of the kernel that did not arrive, until now."""
-        return self._connector.missed.total if self._connector is not None else 0
-
     def gone(self) -> bool:
         """There is nothing but this process."""
         return False
@@ -132,7 +128,7 @@ class NetlinkCapture:
 
     def _losses(self, reader: Reader) -> Iterator[Lost]:
         now = time.monotonic_ns()
-        if missed := self.lost_so_far():
+        if self._connector is not None and (missed := self._connector.missed.total):
             reason = "the kernel's queue was full: at least so many of its messages are missing, of whatever process"
             yield Lost(ts_ns=now, pid=0, what="unknown", count=missed, reason=reason, exact=False)
         if reader.unread:

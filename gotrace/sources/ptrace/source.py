@@ -166,14 +166,10 @@ class PtraceCapture:
         """Events of one batch."""
         return self._decoder.decode(batch.data)
 
-    def lost_so_far(self) -> int:
-        """Losses until now; notices on the way when the tracer is gone."""
-        if not self._tracer_died_ns and self._tracer_gone():
-            self._tracer_died_ns = time.monotonic_ns()
-        return sum(self._channel.words[LOST + kind] for kind in _KINDS)
-
     def gone(self) -> bool:
         """The tracer is."""
+        if not self._tracer_died_ns and self._tracer_gone():
+            self._tracer_died_ns = time.monotonic_ns()
         return self._tracer_died_ns != 0
 
     def terminal_writes(self) -> int:
@@ -192,7 +188,7 @@ class PtraceCapture:
         while not words[ROOT_GONE] and not self._tracer_gone() and time.monotonic() < until:
             time.sleep(_NAP_S)
         words[RECORDING] = 0
-        self.lost_so_far()
+        self.gone()
         now = time.monotonic_ns()
         lost = self._lost(now)
         if not words[ROOT_GONE]:

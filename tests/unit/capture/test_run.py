@@ -59,9 +59,6 @@ class FakeCapture:
     def decode(self, batch: Batch) -> list[Event]:
         return self._events[batch.data]
 
-    def lost_so_far(self) -> int:
-        return 0
-
     def gone(self) -> bool:
         return False
 
@@ -129,7 +126,7 @@ def test_the_outcome_is_the_commands() -> None:
     outcome = recorded.outcome
     assert (outcome.exit, outcome.signal) == (3, None)
     assert outcome.seconds == pytest.approx(recorded.timings.command)
-    assert outcome.seconds >= 0.05
+    assert outcome.seconds > 0  # not all of the sleep: the clock starts when the gate is open, maybe a little late
     command = fact(recorded, "command")
     assert command == {"pid": outcome.pid, "exit": 3, "signal": None, "seconds": outcome.seconds, "user": outcome.user}
 
