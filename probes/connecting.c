@@ -52,26 +52,19 @@ static inline void on_socket_error(void *ctx, struct tracked *who, struct pt_reg
     u32 zero = 0, error = 0;
     struct failure_record *record = scratch_failure.lookup(&zero);
     if (!record || bpf_probe_read_user(&error, sizeof(error), (void *)value)) return;
-    if (error && error < 4096) {
-        FILL(record, who, KIND_FAILURE);
-        record->nr = NR_CONNECT;
-        record->error = error;
-        record->abi = ABI_X86_64;
-        record->flags = FLAG_IN_PROGRESS;
-        READ(record->ip, &regs->ip);
-        record->args[0] = key.descriptor;
-        record->args[1] = one->address_at;
-        record->args[2] = one->length;
-        record->args[3] = record->args[4] = record->args[5] = 0;
-        u32 bytes = address_bytes(one->length);
-        record->path1_bytes = bytes;
-        record->path2_bytes = 0;
-        __builtin_memcpy(record->text, one->address, sizeof(one->address));
-        if (!folds(record, who, bytes)) {
-            s64 stack_bytes = bpf_get_stack(ctx, record->stack, sizeof(record->stack), BPF_F_USER_STACK);
-            record->frames = stack_bytes > 0 ? stack_bytes / 8 : 0;
-            if (bulk.ringbuf_output(record, FAILURE_HEADER + bytes, BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_FAILURE);
-        }
-    }
+    FILL(record, who, KIND_FAILURE);
+    record->nr = NR_CONNECT;
+    record->error = error;
+    record->abi = ABI_X86_64;
+    record->flags = FLAG_IN_PROGRESS;
+    READ(record->ip, &regs->ip);
+    record->args[0] = key.descriptor;
+    record->args[1] = one->address_at;
+    record->args[2] = one->length;
+    record->args[3] = record->args[4] = record->args[5] = 0;
+    record->path1_bytes = address_bytes(one->length);
+    record->path2_bytes = 0;
+    __builtin_memcpy(record->text, one->address, sizeof(one->address));
     connecting.delete(&key);
+    if (error && error < 4096) hand_over(ctx, who, record);
 }

@@ -119,7 +119,8 @@ BPF_TABLE("lru_hash", struct socket_key, struct connecting, connecting, 1024);
 
 #define TAIL_LIBRARY 0
 #define TAIL_GOROUTINE 1
-BPF_PROG_ARRAY(tail_programs, 2);
+#define TAIL_FAILURE 2
+BPF_PROG_ARRAY(tail_programs, 3);
 BPF_RINGBUF_OUTPUT(unseen, 16);
 BPF_TABLE("hash", struct file_id, u32, libraries_seen, 16384);
 BPF_TABLE("hash", struct dl_key, struct dl_call, dl_calls, 16384);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Dual MIT/GPL
  *
- * Every failing system call of followed processes, with errno, arguments and path arguments; refused execs with argv;
- * in a run also the socket address that bind, connect and sendto were given.
+ * Every failing system call of followed processes, with errno, arguments and path arguments; in a run also the socket
+ * address that bind, connect and sendto were given. What is told of it is in failures.c.
  *
  * Sees: on x86-64 the registers at sys_exit still hold number and arguments (x86-64, i386 and x32 calls), so nothing
  * is attached to the entry and no call is remembered. Paths are read after the call, when their page is resident.
@@ -10,7 +10,7 @@
  * Caveats: errno values that a table calls noise are counted, not streamed; calls that a signal interrupted and the
  * kernel may restart (512..530) are counted as interrupted; another thread may have changed a path since the call.
  * Overhead: about 90 ns for each successful call of any process on the machine while attached, 0.5 microseconds for a
- * failing one of a followed process (docs/performance.md); 0.8 more for its stack, where a program's run is followed.
+ * failing one of a followed process (docs/performance.md).
  */
 #define REGISTRATION 0x676f7472 /* "gotr" */
 
@@ -41,37 +41,6 @@ static inline void register_caller(struct pt_regs *regs) {
     struct tracked entry = {};
     entry.pid = entry.ns_pid = pid_at(pid, level);
     if (tracked.update(&tgid, &entry) == 0) count(COUNTER_REGISTERED);
-}
-
-/* The refused exec's argument vector: up to 24 strings in 4 KB. Pointers are `width` bytes wide. */
-static inline void emit_failed_argv(struct tracked *who, u64 vector, u32 width) {
-    u32 zero = 0;
-    struct text_scratch *scratch = scratch_text.lookup(&zero);
-    if (!scratch) return;
-    FILL(&scratch->record, who, KIND_TEXT);
-    scratch->record.part = PART_FAILED_ARGV;
-    scratch->record.flags = FLAG_TRUNCATED;
-    scratch->used = 0;
-    scratch->cut = 0;
-    scratch->vector = vector;
-    for (u32 i = 0; i < 24; i++) {
-        u64 address = 0;
-        u32 used = scratch->used;
-        if (bpf_probe_read_user(&address, 8, (void *)scratch->vector)) break;
-        if (width == 4) address &= 0xffffffff;
-        if (!address) { scratch->record.flags = scratch->cut; break; }
-        if (used > TEXT_CHUNK - 512) break;
-        s32 length = bpf_probe_read_user_str(scratch->record.text + (used & (TEXT_CHUNK - 1)), 512, (void *)address);
-        if (length <= 0) break;
-        scratch->cut |= (u32)length >> 9; /* 1 if it is 512: FLAG_TRUNCATED, without a branch for the verifier */
-        scratch->used = used + length;
-        scratch->vector += width;
-    }
-    u32 used = scratch->used;
-    scratch->record.bytes = used;
-    asm volatile("" : "+r"(used));
-    used &= TEXT_CHUNK - 1;
-    if (live.ringbuf_output(scratch, TEXT_HEADER + used, BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_TEXT);
 }
 
 static inline u32 read_path(struct failure_record *record, u32 at, u32 position) {
@@ -136,32 +105,14 @@ static inline void on_failure(void *ctx, struct tracked *who, char *registers, s
         record->args[0] = regs.di; record->args[1] = regs.si; record->args[2] = regs.dx;
         record->args[3] = regs.r10; record->args[4] = regs.r8; record->args[5] = regs.r9;
     }
-    u32 first = read_path(record, 0, info->path1), second = 0, bytes = first;
+    u32 first = read_path(record, 0, info->path1), second = 0;
 #ifdef RUNNING
-    if (info->path1 & AN_ADDRESS) bytes = first = read_address(record, info->path1 & ~AN_ADDRESS);
+    if (info->path1 & AN_ADDRESS) first = read_address(record, info->path1 & ~AN_ADDRESS);
 #endif
-    if (info->path2) {
-        second = read_path(record, first & (PATH_LIMIT - 1), info->path2);
-        bytes += second;
-    }
+    if (info->path2) second = read_path(record, first & (PATH_LIMIT - 1), info->path2);
     record->path1_bytes = first;
     record->path2_bytes = second;
-    asm volatile("" : "+r"(bytes));
-    bytes &= 2 * PATH_LIMIT - 1;
-
-    int exec = abi == ABI_I386 ? (nr == 11 || nr == 358) : abi == ABI_X32 ? (nr == 520 || nr == 545) : (nr == 59 || nr == 322);
-#ifdef RUNNING
-    if (!exec && folds(record, who, bytes)) return;
-    s64 stack_bytes = bpf_get_stack(ctx, record->stack, sizeof(record->stack), BPF_F_USER_STACK);
-    record->frames = stack_bytes > 0 ? stack_bytes / 8 : 0;
-#endif
-    if (!exec) {
-        if (bulk.ringbuf_output(record, FAILURE_HEADER + bytes, BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_FAILURE);
-        return;
-    }
-    int at = nr == 322 || nr == 358 || nr == 545;
-    emit_failed_argv(who, record->args[at ? 2 : 1], abi == ABI_X86_64 ? 8 : 4);
-    if (live.ringbuf_output(record, FAILURE_HEADER + bytes, BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_EXEC);
+    hand_over(ctx, who, record);
 }
 
 int on_sys_exit(struct bpf_raw_tracepoint_args *ctx) {

@@ -45,6 +45,7 @@ _COUNTED: Final = {"bursts": ("burst", "folded"), "clock_reads": ("clock_reads",
 _OF_RUN: Final[Mapping[str, tuple[Facet | None, str]]] = {
     "on_exec_mappings": (Facet.LIBRARIES, "the program, its loader and the vDSO are not among the libraries seen"),
     "on_library": (Facet.LIBRARIES, "libraries are not seen"),
+    "on_failure_record": (Facet.ALL_FAILURES, "failing calls are only counted, as lost"),
     "on_signal": (Facet.SIGNALS, "signals are not seen"),
     "on_goroutine": (None, "of signals in C code called by Go, the callers in Go are not seen"),
     unit.DL_PROGRAM: (Facet.DL_CALLS, "dlopen and dlsym are not seen"),

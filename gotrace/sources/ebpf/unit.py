@@ -15,10 +15,10 @@ from gotrace.resources import probes_dir
 from gotrace.sources.ebpf.btf import VMLINUX, Btf
 
 # One module, because each costs 0.25 s of clang; each program in it is loaded and attached on its own.
-FILES: Final = ("records.h", "processes.c", "stderr_writes.c", "syscall_errors.c")
+FILES: Final = ("records.h", "processes.c", "stderr_writes.c", "failures.c", "syscall_errors.c")
 RUN_FILES: Final = (
     "records.h", "running.h", "attached.c", "processes.c", "mappings.c", "signals.c", "dynamic.c",
-    "stderr_writes.c", "bursts.c", "connecting.c", "clock_reads.c", "syscall_errors.c",
+    "stderr_writes.c", "bursts.c", "failures.c", "connecting.c", "clock_reads.c", "syscall_errors.c",
 )  # fmt: skip
 """The unit of a capture that follows a program's run: builds neither compile nor load what only that needs."""
 
@@ -32,7 +32,11 @@ PROGRAMS: Final[Mapping[str, str]] = {
 
 RUN_PROGRAMS: Final[Mapping[str, str]] = {"on_exec_mappings": "sched_process_exec", "on_signal": "signal_deliver"}
 """What a run is followed with beside them. Without one of these the capture is degraded."""
-TAIL_PROGRAMS: Final[Mapping[str, str]] = {"on_library": "TAIL_LIBRARY", "on_goroutine": "TAIL_GOROUTINE"}
+TAIL_PROGRAMS: Final[Mapping[str, str]] = {
+    "on_library": "TAIL_LIBRARY",
+    "on_goroutine": "TAIL_GOROUTINE",
+    "on_failure_record": "TAIL_FAILURE",
+}
 """Function -> its place in the map `tail_programs`, through which others call it."""
 DL_PROGRAM: Final = "on_dl_call"
 """Attached to functions of C libraries, by uprobes."""
