@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
+from gotrace.scenario.runner import build_cache
+
 _WHERE = """\
 package main
 
@@ -129,6 +131,7 @@ class GoPrograms:
             pytest.skip("go is not installed; `make setup` installs it")
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         env = {**kept, "GOENV": "off", "GOPROXY": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "1", **changes}
+        env["GOCACHE"] = str(build_cache())  # which scenarios fill as well: nobody looks at how these are built
         command = [go, *arguments]
         done = subprocess.run(
             command, cwd=self._folder, env=env, input=given, capture_output=True, text=True, check=False
