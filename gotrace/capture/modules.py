@@ -44,6 +44,12 @@ class Module:
             return self._functions.at(address) if self._functions else None
         return None
 
+    def line_at(self, address: int) -> tuple[str, int]:
+        """File and line of Go code; an empty name and 0 of other code."""
+        with suppress(OSError):
+            return (self._functions.line_at(address, own=True) if self._functions else None) or ("", 0)
+        return "", 0
+
     @cached_property
     def frames(self) -> FrameTable | None:
         """Its unwind tables."""

@@ -23,6 +23,7 @@ from gotrace.events.model import (
     Signal,
     SyscallError,
 )
+from gotrace.events.text import printable, to_bytes
 from gotrace.sources.base import Moment
 
 _TRAMPOLINE: Final = "__restore_rt"
@@ -113,11 +114,13 @@ class Naming:
         function = module.function_at(address)
         if not step.returning and module.ends_signal(address) and (function is None or function.start != address):
             return Frame(step.ip, mapping.path, address, _TRAMPOLINE, origin=module.origin(function))
+        file, line = module.line_at(address)
         address += step.ip - step.place
         if function is None:
             return Frame(step.ip, mapping.path, address, origin=module.origin(None))
         distance = address - function.start
-        return Frame(step.ip, mapping.path, address, function.name, distance, module.origin(function))
+        origin = module.origin(function)
+        return Frame(step.ip, mapping.path, address, function.name, distance, origin, printable(to_bytes(file)), line)
 
     def _library(self, event: Library) -> Library:
         module = self._modules.of(Mapping(0, 0, 0, 0, event.path, event.device, event.inode), event.pid)

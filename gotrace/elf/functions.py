@@ -76,13 +76,17 @@ class Functions:
             self._found[address] = self._go(address) or self._symbol(address)
         return self._found[address]
 
-    def line_at(self, address: int) -> tuple[str, int] | None:
+    def line_at(self, address: int, *, own: bool = False) -> tuple[str, int] | None:
         """Source file and line of an address of Go code; None elsewhere.
+
+        `own`: in the source of the function itself, where something else was inlined into it.
 
         Raises:
             OSError: the file cannot be read.
         """
-        return self.go.line_at(address) if self.go is not None else None
+        if self.go is None:
+            return None
+        return self.go.line_at(self.go.own_place(address) if own else address)
 
     @cached_property
     def go(self) -> FunctionTable | None:

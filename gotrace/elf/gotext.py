@@ -4,12 +4,13 @@ The table itself no longer tells it reliably: its field is zero since Go 1.26, a
 position-independent. The runtime's own record of the module (`moduledata`) does, in stripped files as well: it begins
 with the address of the table and holds the addresses of the first and the last function, so a find is proved.
 
-Source: Go's runtime/symtab.go (moduledata, pcHeader), unchanged in these fields from Go 1.18 to 1.26.
+Source: Go's runtime/symtab.go (moduledata, pcHeader), unchanged in these fields from Go 1.18 (1.20) to 1.26.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from gotrace.elf.dynamic_table import DynamicTable, Tag
 from gotrace.elf.elf_file import WRITABLE, ElfFile
@@ -17,11 +18,21 @@ from gotrace.elf.symbol_table import section_table
 
 _MIN_PC, _MAX_PC, _TEXT = 20, 21, 22
 """Words from the start of moduledata: one pointer, six slices of three words and `findfunctab` go before."""
+_FUNCTIONS_DATA = 40
+"""As above, from Go 1.20 on."""
 _MOST_CANDIDATES = 16
 
 
-def text_start(file: ElfFile, table: int, header_word: int, first: int, last: int) -> int | None:
-    """The address that the offsets in the function table at address `table` count from; None where nothing tells.
+class GoText(NamedTuple):
+    """What the offsets in a function table count from: addresses of the file."""
+
+    start: int
+    functions_data: int | None = None
+    """Of data of functions (`gofunc`), from Go 1.20 on; None where the record of the module was not found."""
+
+
+def text_of(file: ElfFile, table: int, header_word: int, first: int, last: int) -> GoText | None:
+    """For the function table at address `table`; None where nothing tells.
 
     `header_word` is what the table's header says itself, `first` and `last` are the offsets at its ends.
     """
@@ -31,13 +42,13 @@ def text_start(file: ElfFile, table: int, header_word: int, first: int, last: in
             _word(file, record + at * file.word_size, relocations) for at in (_MIN_PC, _MAX_PC, _TEXT)
         )
         if text is not None and minimum == text + first and maximum == text + last:
-            return text
+            return GoText(text, _word(file, record + _FUNCTIONS_DATA * file.word_size, relocations))
     symbols = section_table(file)
     symbol = next(iter(symbols.named("runtime.text")), None) if symbols is not None else None
     if symbol is not None:
-        return symbol.value
+        return GoText(symbol.value)
     # Not the start of .text, which may be a C linker's own code: no name is better than a wrong one.
-    return header_word if header_word and file.is_code(header_word + first) else None
+    return GoText(header_word) if header_word and file.is_code(header_word + first) else None
 
 
 def _relocations(file: ElfFile) -> bytes:

@@ -21,7 +21,8 @@ from itertools import islice
 from typing import NamedTuple, Self
 
 from gotrace.elf.elf_file import ElfFile
-from gotrace.elf.gotext import text_start
+from gotrace.elf.gotext import GoText, text_of
+from gotrace.elf.inlining import inlined, own_place
 
 SECTIONS = (".gopclntab", ".data.rel.ro.gopclntab")
 
@@ -30,6 +31,7 @@ _MOST_FUNCTIONS = 1 << 24
 _MOST_CANDIDATES = 16
 _FIRST_READ_OF_PAIRS = 1 << 10
 _LARGEST_PAIRS = 1 << 20
+_WHOLE_RECORD = 128
 
 
 class Version(IntEnum):
@@ -80,7 +82,7 @@ class FunctionTable:
     def __init__(self, file: ElfFile, layout: _Layout) -> None:
         self._file = file
         self._layout = layout
-        self._base = 0
+        self._text = GoText(0)
         self._wide_entries = layout.version < Version.GO_1_18 and file.wide
         self._fields = struct.Struct(file.order + ("Q" if self._wide_entries else "I") + "8I")
 
@@ -131,6 +133,23 @@ class FunctionTable:
         path = self._path(file, record[8])
         return None if path is None else (path, line)
 
+    def own_place(self, address: int) -> int:
+        """Where the function's own source is, at an address: the call of what was inlined there; see `line_at`.
+
+        The address itself where nothing was inlined, and in programs of Go before 1.20.
+        """
+        number, data = self._number(address), self._text.functions_data
+        if number is None or data is None or self._layout.version < Version.GO_1_20:
+            return address
+        there = inlined(self._file.read(self._place_of_record(number), _WHOLE_RECORD), self._file.order)
+        if there is None:
+            return address
+        start, end = self._base + self._starts[number], self._base + self._starts[number + 1]
+        within = address - start
+        return start + own_place(
+            self._file, data + there.tree, lambda at: self._value(there.indices, at), within, end - start
+        )
+
     @cached_property
     def _table(self) -> Sequence[int]:
         """Entry and offset of the record of each function, in turn; one more entry ends the last function."""
@@ -152,17 +171,24 @@ class FunctionTable:
             return False
         if self._layout.version < Version.GO_1_18:
             return True
-        found = text_start(self._file, address, self._layout.header_word, self._starts[0], self._starts[-1])
-        self._base = found or 0
+        found = text_of(self._file, address, self._layout.header_word, self._starts[0], self._starts[-1])
+        self._text = found or self._text
         return found is not None
+
+    @property
+    def _base(self) -> int:
+        return self._text.start
 
     def _number(self, address: int) -> int | None:
         number = bisect_right(self._starts, address - self._base) - 1
         return number if 0 <= number < len(self._starts) - 1 else None
 
     def _record(self, number: int) -> tuple[int, ...] | None:
-        data = self._file.read(self._layout.records + self._table[2 * number + 1], self._fields.size)
+        data = self._file.read(self._place_of_record(number), self._fields.size)
         return self._fields.unpack(data) if len(data) == self._fields.size else None
+
+    def _place_of_record(self, number: int) -> int:
+        return self._layout.records + self._table[2 * number + 1]
 
     def _value(self, table: int, within: int) -> int | None:
         """The value that a table of (value, code) differences gives for a distance from the function's start."""

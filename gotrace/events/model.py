@@ -70,7 +70,8 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     `ip` is the address in the process (for a caller: the return address). `module` is the path of the file mapped
     there, `[vdso]`, or empty where nothing is mapped; `address` is the same place as the module's own symbol table
     numbers it. `symbol` is the function, `distance` the bytes from its start. `origin` says whose code it is: go,
-    libc, ld.so, vdso, c (any other module's or the program's own C), or empty where nothing is mapped.
+    libc, ld.so, vdso, c (any other module's or the program's own C), or empty where nothing is mapped. `file` and
+    `line` are where it is in the source, as Go's compiler wrote it down; of C code they are not known.
     """
 
     ip: int
@@ -79,6 +80,8 @@ class Frame(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     symbol: str = ""
     distance: int = 0
     origin: str = ""
+    file: str = ""
+    line: int = 0
 
 
 class SyscallError(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="syscall_error"):

@@ -126,6 +126,11 @@ def frame(one: Frame) -> str:
     return f"{module}+{one.address:#x}" if module else pointer(one.ip)
 
 
+def source_line(one: Frame) -> str:
+    """`main.go:27`; empty where it is not known."""
+    return f"{one.file.rpartition('/')[2]}:{one.line}" if one.file else ""
+
+
 def pointer(value: int) -> str:
     """NULL for 0, as strace has it."""
     return hex(value) if value else "NULL"

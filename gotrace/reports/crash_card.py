@@ -61,7 +61,8 @@ def _frame(one: Frame) -> str:
     if not one.module:
         return f"{one.ip:#x}, where nothing is mapped"
     origin = f", {_OWN[one.origin]}" if one.origin in _OWN else ""
-    return f"{safe_line(running.frame(one))}{origin}"
+    line = running.source_line(one)
+    return safe_line(f"{running.frame(one)}{origin}{f' {line}' if line else ''}")
 
 
 def _ago(event: Event, crash: Crash) -> str:

@@ -8,13 +8,14 @@ from typing import Final
 import msgspec
 
 from gotrace.events.model import Dlopen, Dlsym, Frame, SyscallError
-from gotrace.events.running import pointer
+from gotrace.events.running import pointer, source_line
 from gotrace.events.strace import render
 from gotrace.reports.escape import safe_line
 from gotrace.reports.page import Page
 from gotrace.reports.wording import counted, cut
 from gotrace.rules import crashed
 from gotrace.rules.finding import Diagnosis, Finding
+from gotrace.trace.callers import is_of_a_library
 from gotrace.trace.failing import FailingCalls, Relevance, failing_calls
 from gotrace.trace.model import Trace
 
@@ -103,12 +104,15 @@ def _where(group: FailingCalls, *, named: bool) -> Iterator[str]:
 
 
 def _places(by: Sequence[Frame]) -> Iterator[str]:
-    """`open (libc.so.6)`, `read_config (app)`; the file is told where the next one is of another."""
+    """`open (libc.so.6)`, `main.load (app, main.go:27)`; the file is told where the next one is of another."""
     for number, frame in enumerate(by):
         module = _file(frame)
         last = number + 1 == len(by) or by[number + 1].module != frame.module
         if frame.symbol:
-            yield safe_line(crashed.function(frame) + (f" ({module})" if last else ""))
+            told = [module] if last else []
+            if frame.file and not is_of_a_library(frame):
+                told.append(source_line(frame))
+            yield safe_line(crashed.function(frame) + (f" ({', '.join(told)})" if told else ""))
         else:
             yield safe_line(f"{module}+{frame.address:#x}" if module else pointer(frame.ip))
 

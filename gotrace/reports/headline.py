@@ -9,6 +9,7 @@ from typing import Final
 from gotrace.events.errno import NUMBERS
 from gotrace.events.facets import Facet
 from gotrace.events.model import Frame
+from gotrace.events.running import source_line
 from gotrace.events.signals import signal_name
 from gotrace.reports.ending import ending_of
 from gotrace.reports.escape import safe_line
@@ -103,16 +104,21 @@ def _place(crash: Crash) -> str:
     known = [frame for frame in crash.stack if frame.module]
     if not known:
         return ""
-    go = crashed.go_caller(crash)
+    go = crashed.go_frame(crash)
     if known[0].origin == "go":
-        return _in_go(go or known[0].symbol)
+        return _in_go(_with_line(go or known[0]))
     called = crash.stack[0] is not known[0]  # the fault was at an address where nothing is
     told = [f"{'called by' if called else 'in'} {_function(known[0])}"]
     if known[0].origin == "libc":
         above = _outside_libc(known)
         told += [f"called by {_function(above)}"] if above is not None and above.origin != "go" else []
-    told += [f"called by {safe_line(go)}"] if go else []
+    told += [f"called by {safe_line(_with_line(go))}"] if go is not None else []
     return f", {', '.join(told)}"
+
+
+def _with_line(frame: Frame) -> str:
+    line = source_line(frame)
+    return f"{frame.symbol} ({line})" if line else frame.symbol
 
 
 def _outside_libc(frames: Iterable[Frame]) -> Frame | None:

@@ -87,4 +87,6 @@ def _frame(frame: Frame) -> dict[str, Any]:
         "address": hex(frame.address),
         "ip": hex(frame.ip),
         "origin": frame.origin or None,
+        "file": frame.file or None,
+        "line": frame.line or None,
     }

@@ -36,11 +36,17 @@ def caller(crash: Crash) -> Frame | None:
     return next((frame for frame in crash.stack[1:2] if frame.module), None)
 
 
+def go_frame(crash: Crash) -> Frame | None:
+    """The Go function that called into C, outside of what cgo and the runtime put in between."""
+    of_go = (frame for frame in crash.stack if frame.origin == "go" and frame.symbol)
+    outside = (frame for frame in of_go if not frame.symbol.startswith(_RUNTIME))
+    return next((frame for frame in outside if not _GO_SIDE.search(frame.symbol)), None)
+
+
 def go_caller(crash: Crash) -> str:
-    """The Go function that called into C, as main.main; empty for none."""
-    symbols = (frame.symbol for frame in crash.stack if frame.origin == "go" and frame.symbol)
-    outside = (symbol for symbol in symbols if not symbol.startswith(_RUNTIME))
-    return next((symbol for symbol in outside if not _GO_SIDE.search(symbol)), "")
+    """Its name, as main.main; empty for none."""
+    frame = go_frame(crash)
+    return frame.symbol if frame is not None else ""
 
 
 def by_whom(crash: Crash) -> str:

@@ -38,8 +38,8 @@ def callers(stack: Sequence[Frame]) -> tuple[Frame, ...]:
     in a goroutine of net/http, the innermost and the outermost function that are more than a wrapper of system calls.
     """
     known = [frame for frame in stack if frame.module and not _GLUE.search(frame.symbol)]
-    leading = next((number for number, frame in enumerate(known) if not _of_a_library(frame)), len(known))
-    own = [frame for frame in known[leading:] if not _of_a_library(frame)]
+    leading = next((number for number, frame in enumerate(known) if not is_of_a_library(frame)), len(known))
+    own = [frame for frame in known[leading:] if not is_of_a_library(frame)]
     if not own:
         return _within_libraries(known)
     asked = known[leading - 1 : leading] if leading else []
@@ -60,7 +60,8 @@ def _within_libraries(known: Sequence[Frame]) -> tuple[Frame, ...]:
     return tuple(telling[:1]) if len(telling) == 1 else (telling[0], telling[-1])
 
 
-def _of_a_library(frame: Frame) -> bool:
+def is_of_a_library(frame: Frame) -> bool:
+    """It is Go's standard library, libc, its loader or the vDSO: nobody's own code."""
     if frame.origin != "go":
         return frame.origin in _OF_LIBRARIES
     package = _package(frame.symbol)

@@ -192,11 +192,11 @@ class TestByName:
         in_go, line = told["/nowhere/go"]
         assert names(in_go)[1:] == OF_GO
         assert "Syscall6" in in_go[0].symbol
-        assert line.endswith("  by os.OpenFile <- main.inGo (app)")
+        assert line.endswith("  by os.OpenFile <- main.inGo (app, main.go:19)")
         in_c, line = told["/nowhere/c"]
         assert names(in_c) == OF_C
         assert [frame.origin for frame in in_c] == ["libc", "c", "c", "c", *["go"] * 7]
-        assert line.endswith("  by syscall (libc.so.6) <- middle <- main.inC (app)")
+        assert line.endswith("  by syscall (libc.so.6) <- middle <- main.inC (app, main.go:22)")
         by_libc, line = told["/nowhere/libc"]
         assert by_libc[0].origin == "libc"
         assert "  by " in line

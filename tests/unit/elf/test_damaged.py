@@ -90,6 +90,7 @@ def ask_all(fd: int) -> None:
             for address in (0, TEXT + 9, TEXT + 17, TEXT + 0x45, TEXT + 0x72, TEXT + 0xFF, (1 << 64) - 1):
                 functions.at(address)
                 functions.line_at(address)
+                functions.line_at(address, own=True)
                 functions.file.address_at(address, 0x1000, 0)
 
 

@@ -12,7 +12,16 @@ STACK = (
     Frame(ip=0),
     Frame(ip=0x401208, module="/src/app", address=0x401208, symbol="call_it", distance=8, origin="c"),
     Frame(ip=0x401500, module="/src/app", address=0x401500, symbol="runtime.asmcgocall", distance=99, origin="go"),
-    Frame(ip=0x401900, module="/src/app", address=0x401900, symbol="main.main", distance=0x20, origin="go"),
+    Frame(
+        ip=0x401900,
+        module="/src/app",
+        address=0x401900,
+        symbol="main.main",
+        distance=0x20,
+        origin="go",
+        file="/src/cmd/main.go",
+        line=27,
+    ),
     Frame(ip=0x7F0000001000, module="/lib/x86_64-linux-gnu/libc.so.6", address=0x27305, origin="libc"),
 )
 EVENTS: list[KnownEvent] = [
@@ -36,7 +45,7 @@ def test_the_card_of_a_call_through_null() -> None:
         "  stack     0x0, where nothing is mapped",
         "            call_it+0x8 (app), C",
         "            runtime.asmcgocall+0x63 (app), Go",
-        "            main.main+0x20 (app), Go",
+        "            main.main+0x20 (app), Go main.go:27",
         "            libc.so.6+0x27305",
         '  before    2.0 ms  dlopen("libssl.so.3", RTLD_LAZY) = 0x24010070',
     ]

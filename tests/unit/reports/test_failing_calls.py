@@ -38,15 +38,15 @@ HEADING = "failing calls, those first that may matter most:"
 FOR_INFORMATION = "failing calls, which may well be meant:"
 
 
-def frame(symbol: str, origin: str = "go", module: str = "/src/app") -> Frame:
-    return Frame(ip=len(symbol), module=module, symbol=symbol, origin=origin)
+def frame(symbol: str, origin: str = "go", module: str = "/src/app", file: str = "", line: int = 0) -> Frame:
+    return Frame(ip=len(symbol), module=module, symbol=symbol, origin=origin, file=file, line=line)
 
 
 IN_GO = (
     frame("internal/runtime/syscall/linux.Syscall6"),
     frame("syscall.openat"),
-    frame("os.Open"),
-    frame("main.main"),
+    frame("os.Open", file="/usr/local/go/src/os/file.go", line=385),
+    frame("main.main", file="/src/main.go", line=14),
 )
 IN_C = (frame("open", "libc", "/lib/libc.so.6"), frame("read_config", "c"), frame("main.load"))
 
@@ -120,7 +120,7 @@ def test_what_a_healthy_program_is_refused_is_told_for_information() -> None:
     lines = text(trace).partition(FOR_INFORMATION)[2].splitlines()[1:]
     assert [line.split()[0] for line in lines] == ["1x", "1500x", "by", "…"]
     assert lines[1].endswith("  1001/s")
-    assert lines[2].strip() == "by os.Open <- main.main (app)"
+    assert lines[2].strip() == "by os.Open <- main.main (app, main.go:14)"
     assert lines[-1].strip() == "… and 1 call more"
     assert HEADING not in text(trace)
     assert text(trace, quiet=True) == ""
@@ -181,7 +181,16 @@ def test_programs_get_the_crash() -> None:
     assert crash["meaning"] == "a NULL pointer was dereferenced"
     assert (crash["process"]["pid"], crash["tid"], crash["sender"]) == (7, 9, None)
     assert crash["stack"] == [
-        {"function": "deref", "offset": 0, "module": "/src/app", "address": "0x0", "ip": "0x5", "origin": "c"}
+        {
+            "function": "deref",
+            "offset": 0,
+            "module": "/src/app",
+            "address": "0x0",
+            "ip": "0x5",
+            "origin": "c",
+            "file": None,
+            "line": None,
+        }
     ]
     assert [(one["event"], one["text"].split("(")[0]) for one in crash["last_calls"]] == [("syscall_error", "openat")]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gotrace.cli.attaching import exit_code
 from gotrace.events.errno import NUMBERS
@@ -23,6 +24,7 @@ def frame(symbol: str, origin: str, module: str = APP) -> Frame:
 
 
 DEREF = frame("deref", "c", "/lib/libx.so")
+WITH_LINE = replace(frame("main.work", "go"), file="/src/work.go", line=27)
 GO_SIDE = (frame("runtime.cgocall", "go"), frame("main._Cfunc_deref", "go"), frame("main.work", "go"))
 
 
@@ -58,6 +60,8 @@ def first_line(made: Trace) -> str:
         ((frame("", "libc", LIBC), DEREF), "in libc.so.6, called by C function deref (libx.so)"),
         ((frame("_cgo_b6b36f7cbe6a_Cfunc_call", "c"), *GO_SIDE), "in C.call (app), called by main.work"),
         ((frame("main.work", "go"),), "in Go function main.work"),
+        ((DEREF, WITH_LINE), "in C function deref (libx.so), called by main.work (work.go:27)"),
+        ((WITH_LINE,), "in Go function main.work (work.go:27)"),
     ],
 )
 def test_a_crash_and_where_it_was(stack: tuple[Frame, ...], place: str) -> None:
