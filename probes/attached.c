@@ -20,8 +20,8 @@ static inline char *file_behind(u32 fd) {
     return file;
 }
 
-/* Follow the process behind a pidfd of the current task; `forget`: not any more. */
-static inline void follow_behind(u32 pidfd, u64 forget, u32 level) {
+/* Follow the process behind a pidfd of the current task; `no_more`: not any more. */
+static inline void follow_behind(u32 pidfd, u64 no_more, u32 level) {
     char *file = file_behind(pidfd), *inode = 0, *pid = 0;
     if (!file) return;
     READ(inode, file + OFFSET_file_f_inode);
@@ -29,13 +29,13 @@ static inline void follow_behind(u32 pidfd, u64 forget, u32 level) {
     if (!pid) READ(pid, file + OFFSET_file_private_data);
     if (!pid) return;
     u32 tgid = pid_at(pid, 0);
-    if (forget) {
-        tracked.delete(&tgid);
+    if (no_more) {
+        forget(tgid);
         return;
     }
     struct tracked entry = {};
     entry.pid = pid_at(pid, level);
     entry.ns_pid = pid_at(pid, -1);
     /* The fork hook may have been faster. */
-    if (tracked.insert(&tgid, &entry) == 0) count(COUNTER_REGISTERED);
+    if (follow(tgid, &entry)) count(COUNTER_REGISTERED);
 }

@@ -46,7 +46,8 @@ int on_fork(struct bpf_raw_tracepoint_args *ctx) {
     struct tracked entry = {};
     entry.pid = pid_at(pid, view_level());
     entry.ns_pid = pid_at(pid, -1);
-    if (tracked.update(&tgid, &entry)) count(COUNTER_UNFOLLOWED);
+    /* The collector may have been faster (attached.c). */
+    if (!follow(tgid, &entry) && !tracked.lookup(&tgid)) count(COUNTER_UNFOLLOWED);
     struct fork_record record = {};
     FILL(&record, parent, KIND_FORK);
     record.child_pid = entry.pid;
@@ -177,7 +178,6 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx) {
         READ(record.code, leader + OFFSET_task_struct_exit_code);
     }
     if (live.ringbuf_output(&record, sizeof(record), BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_EXIT);
-    u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    tracked.delete(&tgid);
+    forget(bpf_get_current_pid_tgid() >> 32);
     return 0;
 }

@@ -30,7 +30,6 @@ from gotrace.events.text import to_bytes
 from gotrace.events.tools import is_tool, role_of
 from gotrace.sources.base import Batch, Source, Target
 
-_TICK_S: Final = 0.02
 _FACTS_S: Final = 1.0
 _LAST_S: Final = 0.5
 """So soon after its tracer a process has ended that did not outlive it."""
@@ -83,7 +82,7 @@ def attach(
         attached()
         ready, cpu = time.monotonic(), time.process_time()
         until = None if seconds is None else ready + seconds
-        while not told() and not life.over(_TICK_S) and (until is None or time.monotonic() < until):
+        while not told() and not life.over(watch.pause_s) and (until is None or time.monotonic() < until):
             watch.tick()
             if watch.blind and not life.over(_LAST_S):  # a tracer ends with its last tracee too
                 break

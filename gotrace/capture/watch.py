@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from gotrace.capture.naming import Naming
 
 
+_TICK_S: Final = 0.02
+_IDLE_TICK_S: Final = 0.05
+_IDLE_TICKS: Final = 50
 _SHOWN_BYTES: Final = 64 << 10
 """Records of one moment that are decoded to be shown: some three hundred calls, which takes two milliseconds."""
 
@@ -31,7 +34,7 @@ class Observer(Protocol):
         ...
 
     def tick(self, terminal_writes: int) -> None:
-        """Comes 50 times a second, with the number of writes to a terminal until now."""
+        """Comes 20 to 50 times a second, with the number of writes to a terminal until now."""
         ...
 
     def stopping(self) -> None:
@@ -70,6 +73,13 @@ class Watch:
         self.confinements = Confinements(filters_of_ours=ours) if names is not None else None
         """What the processes of a program's run may do and use."""
         self._failure: Lost | None = None
+        self._idle = 0
+        """For how many ticks nothing has come."""
+
+    @property
+    def pause_s(self) -> float:
+        """Seconds until the next tick: a server under load, of which there is nothing to tell, is to be left alone."""
+        return _TICK_S if self._idle < _IDLE_TICKS else _IDLE_TICK_S
 
     def tick(self) -> None:
         """Take what is there now."""
@@ -119,7 +129,9 @@ class Watch:
         return [pid for pid in self._live.running() if state(pid) not in ("", "Z", "X")]
 
     def _drain(self) -> None:
+        self._idle += 1
         for batch in self._capture.batches():
+            self._idle = 0
             if batch.live:
                 self._take(batch)
             elif b"://" in batch.data:  # git looks for a folder named as the URL, which may hold a password

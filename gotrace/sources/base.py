@@ -116,7 +116,7 @@ class Capture(Protocol):
         ...
 
     def gone(self) -> bool:
-        """Whether whatever observes is gone: from then on nothing is seen. Asked 50 times a second, which dates it."""
+        """Whether whatever observes is gone: from then on nothing is seen. It is asked all the time, which dates it."""
         ...
 
     def terminal_writes(self) -> int:
