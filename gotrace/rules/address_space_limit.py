@@ -13,7 +13,7 @@ from gotrace.rules.base import Rule
 from gotrace.rules.finding import Finding, Fix, Severity
 from gotrace.rules.last_calls import Ending
 from gotrace.rules.places import amount
-from gotrace.trace.model import Trace
+from gotrace.trace.model import Span, Trace
 
 _NO_MEMORY: Final = errno_numbers("ENOMEM", "EAGAIN")
 _RESERVES: Final = frozenset({"mmap", "brk", "mremap", "mprotect"})
@@ -73,7 +73,7 @@ class AddressSpaceLimit(Rule):
                     ending.span.exit,
                     last_calls.told_of(trace, ending.span, "limits.as") if soft is not None else None,
                 ),
-                fix=_fixes(trace),
+                fix=_fixes(ending.span),
                 confidence=ending.sure if soft is not None else min(ending.sure, last_calls.POSSIBLE),
                 explains=frozenset({steps.span_key(ending.span)}),
             )
@@ -99,9 +99,10 @@ def _message(ending: Ending, soft: int | None) -> str:
     return f"{ending.program} could not reserve{wanted} address space: its limit{limit}."
 
 
-def _fixes(trace: Trace) -> list[Fix]:
-    command = ("prlimit", "--as=unlimited", *trace.header.argv)
+def _fixes(span: Span) -> list[Fix]:
+    # Not the command that was watched: a script in which `ulimit -v` stands would set the limit again.
+    command = ("prlimit", "--as=unlimited", span.exec.path, *(span.exec.argv or ())[1:])
     return [
-        Fix("Take the limit on address space away; where it is a hard one, only root can.", command),
+        Fix("Start it without a limit on address space; where it is a hard one, only root can.", command),
         Fix("Limit memory instead: MemoryMax= (systemd), --memory (containers), GOMEMLIMIT for Go's own heap."),
     ]

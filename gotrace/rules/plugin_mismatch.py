@@ -205,7 +205,7 @@ def _fixes(known: Files, plugin: Fact | None, path: str) -> list[Fix]:
         settings.append(f"GOTOOLCHAIN={version}")
     flags = ("-buildmode=plugin", *same)
     if plugin is None or not _is_plugin(plugin):
-        text = "Build it as a plugin, with the program's own Go and flags."
+        text = "Build it as a plugin, in the folder of its Go package, with the program's own Go and flags."
         return [Fix(text, ("env", *settings, "go", "build", *flags, "-o", path, "."))]
     text = "Build the plugin again with the Go and the flags of the program, from the same versions of all packages."
     return [Fix(text, rebuild.again(plugin, *settings, flags=flags))]
