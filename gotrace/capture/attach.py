@@ -69,7 +69,7 @@ def attach(
     if source.name == "ptrace":
         targets.check_traceable(pid)
     target = Target(secrets.randbits(63) + 1, running=True, stops=stops, pid=pid, syscalls=syscalls)
-    with _Life(pid) as life, _told_to_stop() as told, source.open(target, sudo=sudo) as capture:
+    with _Life(pid) as life, _told_to_stop(life.wake) as told, source.open(target, sudo=sudo) as capture:
         before_ns = time.monotonic_ns()
         program = present.program_of(pid)
         capture.attach()
@@ -121,13 +121,19 @@ class _Life:
             raise CaptureError(f"process {pid} ended just now") from None
         except OSError:  # a seccomp filter that does not know pidfd_open(2)
             self._pidfd = None
+        self._woken = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._poll = select.poll()
+        self._poll.register(self._woken, select.POLLIN)
         if self._pidfd is not None:
             self._poll.register(self._pidfd, select.POLLIN)
 
+    def wake(self) -> None:
+        """Whoever waits for its end waits no longer; for signal handlers."""
+        os.eventfd_write(self._woken, 1)
+
     def over(self, seconds: float) -> bool:
-        """Wait so long for its end."""
-        if self._poll.poll(seconds * 1000):
+        """Wait so long for its end, or until woken."""
+        if any(ready == self._pidfd for ready, _ in self._poll.poll(seconds * 1000)):
             self.ended = True
         elif self._pidfd is None:
             self.ended = procstat.state(self._pid) in ("", "Z", "X")
@@ -137,17 +143,22 @@ class _Life:
         return self
 
     def __exit__(self, *_: object) -> None:
+        os.close(self._woken)
         if self._pidfd is not None:
             os.close(self._pidfd)
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[Callable[[], bool]]:
-    """Whether a signal has said so. Those that are ignored stay so; Python handles signals in its main thread only."""
+def _told_to_stop(wake: Callable[[], None]) -> Iterator[Callable[[], bool]]:
+    """Whether a signal has said so, which also calls `wake`. Those that are ignored stay so.
+
+    Python handles signals in its main thread only.
+    """
     stopping = threading.Event()
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         stopping.set()
+        wake()
 
     if threading.current_thread() is not threading.main_thread():
         yield stopping.is_set

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _TICK_S: Final = 0.02
-_IDLE_TICK_S: Final = 0.05
+_IDLE_TICK_S: Final = 0.1
 _IDLE_TICKS: Final = 50
 _SHOWN_BYTES: Final = 64 << 10
 """Records of one moment that are decoded to be shown: some three hundred calls, which takes two milliseconds."""
@@ -34,7 +34,7 @@ class Observer(Protocol):
         ...
 
     def tick(self, terminal_writes: int) -> None:
-        """Comes 20 to 50 times a second, with the number of writes to a terminal until now."""
+        """Comes 10 to 50 times a second, with the number of writes to a terminal until now."""
         ...
 
     def stopping(self) -> None:

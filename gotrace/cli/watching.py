@@ -36,7 +36,7 @@ class Watching(Observing):
         self.happenings.failing(events, self._clock())
 
     def tick(self, _terminal_writes: int) -> None:
-        """Comes 20 to 50 times a second."""
+        """Comes 10 to 50 times a second."""
         now = self._clock()
         if self._interval is not None and now - self._told >= self._interval:
             self._told += self._interval
