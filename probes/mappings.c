@@ -12,6 +12,7 @@
  */
 #define PROT_EXECUTE 4
 #define MAP_ANONYMOUS 0x20
+#define MAPS(nr) ((nr) == 9 || (nr) == 192 /* mmap2 of i386 */)
 #define VM_EXECUTE 4
 
 /* libc.so.6, libc-2.31.so, libc.musl-x86_64.so.1, libdl.so.2, ld-musl-x86_64.so.1 and the like */

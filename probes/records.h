@@ -170,6 +170,7 @@ static inline u32 my_tid(void) {
     return pid_at(pid, level);
 }
 
+/* For what happens to each process all the time: see `slots`. */
 static inline int perhaps_followed(u32 tgid) {
     u32 slot = tgid & (SLOTS - 1), *many = slots.lookup(&slot);
     return many && *many;
@@ -177,7 +178,7 @@ static inline int perhaps_followed(u32 tgid) {
 
 static inline struct tracked *followed(void) {
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
-    return perhaps_followed(tgid) ? tracked.lookup(&tgid) : 0;
+    return tracked.lookup(&tgid);
 }
 
 /* Whether it is followed from now on, and was not before. */

@@ -120,7 +120,7 @@ static inline int matters(struct call *call, s64 result) {
     u64 nr = call->nr;
     if (WRITES(nr)) return (call->first == 1 || call->first == 2) && result; /* cmd/go writes 0 bytes a hundred times */
 #ifdef RUNNING
-    if (nr == NR_GETSOCKOPT || READS_CLOCK(nr) || nr == 9 || nr == 192) return 1;
+    if (nr == NR_GETSOCKOPT || READS_CLOCK(nr) || MAPS(nr)) return 1;
 #endif
     return WRITES_BY_I386(nr);
 }
@@ -150,7 +150,7 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx) {
 #ifdef RUNNING
     if (call.nr == NR_GETSOCKOPT) on_socket_error(ctx, who, regs);
     if (READS_CLOCK(call.nr)) on_clock_read(who, regs, call.nr);
-    if (call.nr == 9 || call.nr == 192) on_mmap(ctx, who, regs, call.nr, result);
+    if (MAPS(call.nr)) on_mmap(ctx, who, regs, call.nr, result);
 #endif
     return 0;
 }

@@ -23,7 +23,7 @@ from gotrace.capture.roots import Namespaces
 from gotrace.capture.signals import children_reported
 from gotrace.capture.spool import Spool
 from gotrace.capture.tracee import Status, Tracee
-from gotrace.capture.watch import Observer, Watch
+from gotrace.capture.watch import TICK_S, Observer, Watch
 from gotrace.errors import CommandError, GotraceError
 from gotrace.events.facets import Facet
 from gotrace.events.model import Event, Fact, KnownEvent
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
     from gotrace.capture.naming import Naming
 
 __all__ = ["Observer", "Outcome", "Recorded", "Timings", "record"]
-
-_TICK_S = 0.02
-"""Rings of some megabytes take a million failing calls a second for that long."""
 
 
 class Outcome(NamedTuple):
@@ -218,7 +215,7 @@ def _release(tracee: Tracee, spool: Spool) -> None:
 
 
 def _wait(tracee: Tracee, watch: Watch) -> Status:
-    while (status := tracee.poll(_TICK_S)) is None:
+    while (status := tracee.poll(TICK_S)) is None:
         watch.tick()
     return status
 

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from gotrace.capture.naming import Naming
 
 
-_TICK_S: Final = 0.02
+TICK_S: Final = 0.02
+"""Between two ticks, where anything comes. Rings of some megabytes take a million failing calls a second for that."""
 _IDLE_TICK_S: Final = 0.1
 _IDLE_TICKS: Final = 50
 _SHOWN_BYTES: Final = 64 << 10
@@ -73,13 +74,14 @@ class Watch:
         self.confinements = Confinements(filters_of_ours=ours) if names is not None else None
         """What the processes of a program's run may do and use."""
         self._failure: Lost | None = None
+        self._gone = False
         self._idle = 0
         """For how many ticks nothing has come."""
 
     @property
     def pause_s(self) -> float:
         """Seconds until the next tick: a server under load, of which there is nothing to tell, is to be left alone."""
-        return _TICK_S if self._idle < _IDLE_TICKS else _IDLE_TICK_S
+        return TICK_S if self._idle < _IDLE_TICKS else _IDLE_TICK_S
 
     def tick(self) -> None:
         """Take what is there now."""
@@ -90,7 +92,7 @@ class Watch:
             self.namespaces.look()
             if self.confinements is not None:
                 self.confinements.look(time.monotonic_ns())
-            self._capture.gone()  # a source learns from this when its collector went
+            self._gone = self._capture.gone()  # a source learns from this when its collector went
             if self._observer:
                 self._observer.tick(self._capture.terminal_writes())
         except Exception as error:
@@ -122,7 +124,7 @@ class Watch:
     @property
     def blind(self) -> bool:
         """Nothing is seen any more: whatever observes is gone, or it cannot be read or kept."""
-        return self._failure is not None or self._capture.gone()
+        return self._failure is not None or self._gone
 
     def still_running(self) -> list[int]:
         """Processes of the command that outlived it, by pid."""
