@@ -23,7 +23,7 @@ import pytest
 
 from gotrace.scenario import runner
 from gotrace.scenario.loader import catalogue, load
-from gotrace.scenario.model import Scenario, Tool
+from gotrace.scenario.model import Scenario
 from gotrace.scenario.result import Status
 
 ENGLISH = "C"
@@ -91,9 +91,8 @@ class Found(NamedTuple):
 
 FAILURES = [one for one in catalogue() if not one.healthy]
 BY_WORDS = [one for one in FAILURES if one.rule in DECIDED_BY_WORDS]
-OTHERS = (one for one in FAILURES if one.rule not in DECIDED_BY_WORDS and one.reproduce.tool is Tool.BUILD)
+OTHERS = (one for one in FAILURES if one.rule not in DECIDED_BY_WORDS)
 ONE_OF_EACH_OTHER_RULE = list({one.rule: one for one in OTHERS}.values())
-"""Of builds: what a Go program, Go's runtime and the loader say is English everywhere, as none calls setlocale(3)."""
 
 
 @pytest.fixture(scope="module", autouse=True)

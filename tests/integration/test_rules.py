@@ -357,7 +357,7 @@ class TestCgoDisabled:
 
 
 class TestHealthyBuilds:
-    """None of these may raise a finding. More are scenarios: scenarios/healthy-*.toml."""
+    """None of these may raise a finding."""
 
     def test_cold_with_everything_compiled(self, build: Build, tmp_path: Path) -> None:
         project = go_module(tmp_path / "app", {"main.go": ADD})
@@ -365,6 +365,36 @@ class TestHealthyBuilds:
         assert_clean(cold)
         assert cold.report["counts"]["execs"] > 200
 
-    @pytest.mark.parametrize("command", [("go", "run", "."), ("go", "list", "-export", "./...")], ids=" ".join)
+    def test_warm_then_cached(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+        assert_clean(build(project))
+        assert_clean(build(project))
+
+    @pytest.mark.parametrize(
+        "command",
+        [("go", "test", "./..."), ("go", "vet", "./..."), ("go", "run", "."), ("go", "list", "-export", "./...")],
+        ids=" ".join,
+    )
     def test_other_go_commands(self, build: Build, tmp_path: Path, command: tuple[str, ...]) -> None:
-        assert_clean(build(go_module(tmp_path / "app", {"main.go": ADD}), command=command))
+        test = 'package main\n\nimport "testing"\n\nfunc TestNothing(t *testing.T) {}\n'
+        assert_clean(build(go_module(tmp_path / "app", {"main.go": ADD, "a_test.go": test}), command=command))
+
+    @pytest.mark.parametrize("mode", ["c-shared", "c-archive", "pie"])
+    def test_build_modes(self, build: Build, tmp_path: Path, mode: str) -> None:
+        source = ADD.replace("func main", "//export Answer\nfunc Answer() int { return 42 }\n\nfunc main")
+        source = source.replace("static int add", "static inline int add")
+        project = go_module(tmp_path / "app", {"main.go": source})
+        assert_clean(build(project, command=("go", "build", f"-buildmode={mode}", "-o", "out", ".")))
+
+    def test_through_make_and_a_shell(self, build: Build, tmp_path: Path) -> None:
+        project = go_module(tmp_path / "app", {"main.go": ADD, "Makefile": "all:\n\tgo build -o app .\n"})
+        assert_clean(build(project, command=("make", "-s")))
+
+    def test_ccache_in_front(self, build: Build, tmp_path: Path, tool: Callable[[str], str]) -> None:
+        tool("ccache")
+        folder = tmp_path / "wrappers"
+        folder.mkdir()
+        (folder / "gcc").symlink_to(shutil.which("ccache") or "")
+        project = go_module(tmp_path / "app", {"main.go": ADD})
+        env = {"PATH": f"{folder}:{os.environ['PATH']}", "CCACHE_DIR": str(tmp_path / "ccache")}
+        assert_clean(build(project, env))
