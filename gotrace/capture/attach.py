@@ -48,14 +48,16 @@ def attach(
     probe: bool = True,
     stops: bool = True,
     syscalls: bool = False,
+    meanwhile: Callable[[], None] | None = None,
     attached: Callable[[], None] = lambda: None,
 ) -> Recorded:
     """Watch process `pid` and its descendants under `source` until ^C, for `seconds`, or until it has ended.
 
     It ends as well where whatever observes is gone; then a Lost of unknown size says since when and why.
 
-    It runs on as if nothing had happened. `attached` is called once everything is watched, `failing` as in
-    `gotrace.capture.watch.Watch`. `probe`: its files are looked at afterwards. `stops` as in
+    It runs on as if nothing had happened. `attached` is called once everything is watched, and before, while the
+    privileged part is at work, `meanwhile`: what costs CPU time is best done before the program is watched. `failing`
+    as in `gotrace.capture.watch.Watch`. `probe`: its files are looked at afterwards. `stops` as in
     `gotrace.capture.run.record`; `syscalls`: failing calls are wanted also where each call of the process costs a stop
     (ptrace). SIGINT, SIGTERM and SIGHUP end it like ^C (in the main thread).
 
@@ -72,7 +74,7 @@ def attach(
     with _Life(pid) as life, _told_to_stop(life.wake) as told, source.open(target, sudo=sudo) as capture:
         before_ns = time.monotonic_ns()
         program = present.program_of(pid)
-        capture.attach()
+        capture.attach(meanwhile)
         header = new_header([os.fsdecode(to_bytes(word)) for word in program.argv or ()], "", capture)
         header.cwd, header.started_ns, header.running, header.attached = program.cwd or "", before_ns, True, pid
         header.degraded = (*notes, *header.degraded, *filter(None, [targets.note(pid)]))

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import partial
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from gotrace.cli import streams
@@ -68,7 +65,8 @@ class Attaching:
                 probe=self.probe,
                 stops=self.stops,
                 syscalls=self.syscalls,
-                attached=partial(_prepare, view.begin if view is not None else None),
+                meanwhile=_load,
+                attached=view.begin if view is not None else lambda: None,
             )
         return self._tell(recorded, who)
 
@@ -134,14 +132,8 @@ def _blind(trace: Trace) -> str:
     return f"gotrace: error: {safe_line(lost.reason)}{goes_on}\n"
 
 
-def _prepare(begin: Callable[[], None] | None) -> None:
-    """While the program runs, load what the report needs: it has to follow ^C at once."""
-    if begin is not None:
-        begin()
-    Thread(target=_load, daemon=True).start()
-
-
 def _load() -> None:
+    """Load what the report needs: it has to follow ^C at once, and what is watched should not wait for a CPU."""
     from gotrace.capture import facts  # noqa: F401
     from gotrace.reports import terminal  # noqa: F401
     from gotrace.rules import registry

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -92,9 +92,10 @@ class Capture(Protocol):
         """Processes that were attached to: the one that was named and its descendants at that moment."""
         ...
 
-    def attach(self) -> None:
+    def attach(self, meanwhile: Callable[[], None] | None = None) -> None:
         """Wait until every program is attached: from now on nothing of the target is missed.
 
+        `meanwhile` is called in this thread once the privileged part is at work, so that its time costs the least.
         `observes`, `degraded` and `decoder_info` are final afterwards.
 
         Raises:

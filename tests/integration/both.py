@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -103,9 +103,9 @@ class _TwofoldCapture:
         for part in self._parts:
             part.__exit__(kind, error, trace)
 
-    def attach(self) -> None:
+    def attach(self, meanwhile: Callable[[], None] | None = None) -> None:
         by_ebpf, by_ptrace = self._parts
-        by_ebpf.attach()
+        by_ebpf.attach(meanwhile)
         with patch.object(launch, "serve", partial(_serve_as, self._uid, launch.serve)):
             by_ptrace.attach()
 

@@ -9,8 +9,8 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -104,6 +104,14 @@ def _lacking_rights(*, sudo: bool) -> Lack | None:
     return Lack("no CAP_BPF and CAP_PERFMON", remedy, privilege=True)
 
 
+@contextmanager
+def _answering() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CaptureError(f"the collector does not answer: {error}", "try again; run `gotrace doctor`") from error
+
+
 class EbpfCapture:
     """One running capture; see `gotrace.sources.base.Capture`."""
 
@@ -150,19 +158,20 @@ class EbpfCapture:
         for table in self._bursts:
             table.close()
 
-    def attach(self) -> None:
+    def attach(self, meanwhile: Callable[[], None] | None = None) -> None:
         """Wait until the programs are attached; see the protocol."""
         if self._collector is None:
             raise CaptureError("the capture was not entered")
         connection = self._connection = self._collector.connected()
         connection.settimeout(_COLD_START_SECONDS)
-        try:
-            target = self._target
-            program = str(Path(target.program).absolute()) if target.program else ""
+        target = self._target
+        program = str(Path(target.program).absolute()) if target.program else ""
+        with _answering():
             send(connection, Attach(target.cookie, target.running, program, target.stops, target.pid))
+        if meanwhile is not None:
+            meanwhile()
+        with _answering():
             answer, descriptors = receive(connection)
-        except OSError as error:
-            raise CaptureError(f"the collector does not answer: {error}", "try again; run `gotrace doctor`") from error
         if isinstance(answer, Refused):
             kind = NotPermittedError if answer.permission else CaptureError
             raise kind(answer.message, answer.remedy)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -87,7 +87,7 @@ class NetlinkCapture:
             if part is not None:
                 part.close()
 
-    def attach(self) -> None:
+    def attach(self, meanwhile: Callable[[], None] | None = None) -> None:
         """Wait for the kernel's consent, then read in a thread; see the protocol."""
         if self._connector is None or self._roll is None:
             raise CaptureError("the capture was not entered")
@@ -96,6 +96,8 @@ class NetlinkCapture:
             raise error_of(lack)
         self._reader = Reader(self._connector, self._roll)
         self._reader.start()
+        if meanwhile is not None:
+            meanwhile()
 
     def child_hook(self) -> None:
         """Run by the launched child."""

@@ -8,7 +8,7 @@ import platform
 import select
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self
@@ -131,7 +131,7 @@ class PtraceCapture:
         self._theirs.close()
         self._channel.close()
 
-    def attach(self) -> None:
+    def attach(self, meanwhile: Callable[[], None] | None = None) -> None:
         """Start the tracer, which seizes what is to be attached to, or the child as soon as that presents itself."""
         self._ours.settimeout(_START_SECONDS)
         serve = partial(launch.serve, self._theirs, self._channel, terminal=self._terminal, running=self._run)
@@ -149,6 +149,8 @@ class PtraceCapture:
         self._ours.settimeout(None)
         if problem:
             raise _not_seized(self._pid, problem)
+        if meanwhile is not None:
+            meanwhile()
 
     def child_hook(self) -> None:
         """Present the launched child to the tracer, and have the observed calls stop."""

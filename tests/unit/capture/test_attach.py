@@ -49,6 +49,18 @@ def test_it_ends_after_a_time_and_the_process_runs_on(sleeper: subprocess.Popen[
     assert sleeper.poll() is None
 
 
+def test_what_takes_time_is_done_before_it_is_watched(sleeper: subprocess.Popen[bytes]) -> None:
+    capture = FakeCapture()
+    attached(
+        sleeper.pid,
+        capture,
+        meanwhile=lambda: capture.used.append("meanwhile"),
+        attached=lambda: capture.used.append("attached"),
+    )
+
+    assert capture.used == ["enter", "attach", "meanwhile", "attached", "stop", "exit"]
+
+
 def test_what_was_there_is_told_before_everything_else(sleeper: subprocess.Popen[bytes]) -> None:
     recorded = attached(sleeper.pid)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ class Named(FakeSource):
 class Refuses(FakeCapture):
     """Cannot attach."""
 
-    def attach(self) -> None:
+    def attach(self, meanwhile: Callable[[], None] | None = None) -> None:
         raise NotPermittedError("the kernel says no", "ask it")
 
 

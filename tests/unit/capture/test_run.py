@@ -44,8 +44,10 @@ class FakeCapture:
     def __exit__(self, *_: object) -> None:
         self.used.append("exit")
 
-    def attach(self) -> None:
+    def attach(self, meanwhile: Callable[[], None] | None = None) -> None:
         self.used.append("attach")
+        if meanwhile is not None:
+            meanwhile()
 
     def child_hook(self) -> None:
         pass
@@ -140,7 +142,7 @@ def test_the_gate_opens_when_the_capture_is_attached(tmp_path: Path) -> None:
     seen: list[bool] = []
 
     class Capture(FakeCapture):
-        def attach(self) -> None:
+        def attach(self, meanwhile: Callable[[], None] | None = None) -> None:
             time.sleep(0.05)
             seen.append(made.exists())
 
@@ -291,7 +293,7 @@ def test_a_command_that_the_kernel_refuses_leaves_no_spool(cache: Path, tmp_path
 
 def test_a_source_that_cannot_attach_runs_nothing(tmp_path: Path) -> None:
     class Capture(FakeCapture):
-        def attach(self) -> None:
+        def attach(self, meanwhile: Callable[[], None] | None = None) -> None:
             raise CaptureError("no BTF")
 
     with pytest.raises(CaptureError, match="no BTF"):
