@@ -254,6 +254,7 @@ def complete(
     events.append(Fact(ts_ns=ended_ns, pid=outcome.pid, name="command", data=_command(outcome)))
     events.append(Fact(ts_ns=ended_ns, pid=outcome.pid, name="counts", data=dict(counts)))
     events += watch.confinements.facts(events, ended_ns) if watch.confinements is not None else ()
+    events += watch.memories.facts(ended_ns) if watch.memories is not None else ()
     number(events)
 
 

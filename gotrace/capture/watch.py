@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from gotrace.capture.confinement import Confinements
 from gotrace.capture.live import Live
 from gotrace.capture.masks import mask_event
+from gotrace.capture.memory import Memories
 from gotrace.capture.procstat import state
 from gotrace.capture.roots import Namespaces
 from gotrace.capture.spool import Spool
@@ -73,6 +74,7 @@ class Watch:
         ours = int(capture.source == "ptrace" and not capture.followed)
         self.confinements = Confinements(filters_of_ours=ours) if names is not None else None
         """What the processes of a program's run may do and use."""
+        self.memories = Memories() if names is not None else None
         self._failure: Lost | None = None
         self._gone = False
         self._idle = 0
@@ -92,6 +94,8 @@ class Watch:
             self.namespaces.look()
             if self.confinements is not None:
                 self.confinements.look(time.monotonic_ns())
+            if self.memories is not None:
+                self.memories.look(time.monotonic_ns(), self._live.running())
             self._gone = self._capture.gone()  # a source learns from this when its collector went
             if self._observer:
                 self._observer.tick(self._capture.terminal_writes())

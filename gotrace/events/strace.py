@@ -267,12 +267,25 @@ def _binary_fact(event: Fact) -> str | None:
 
 
 _FILES_TOLD = 4
+_KIB = 1024
+
+
+def _memory_fact(event: Fact) -> str | None:
+    """One look at it, as evidence shows it; a recording has many in one fact."""
+    whose = (("c", "C holds"), ("go", "Go's heap"), ("files", "files"))
+    told = [(words, event.data.get(name)) for name, words in whose]
+    if not all(isinstance(kib, int) for _, kib in told):
+        return None
+    return ", ".join(f"{words} {kib / _KIB:.1f} MiB" for words, kib in told if isinstance(kib, int))
+
+
 _FACTS_TOLD = {
     "binary": _binary_fact,
     "compiler": _compiler_fact,
     "gopackage": _package_fact,
     "header": _header_fact,
     "library": _library_fact,
+    "memory": _memory_fact,
     "shared_object": _shared_object_fact,
     "name_lookup": _name_lookup_fact,
 }
