@@ -8,7 +8,7 @@ PY := .venv/bin/python
 # Scenarios come first: some take a minute, and with the small ones last no worker waits long for the other.
 BESIDE_EACH_OTHER := $(patsubst %,tests/integration/test_%.py,scenarios languages rules facts cgo_sources configure \
 	killed terminal interrupted harmless ptrace_life ptrace_privileges privileges choice roots_files preload become \
-	attach_refused spaces other_roots new_namespaces confinement without_pidfd fresh scenario_cli scenario_sudo readme \
+	attach_refused spaces other_roots new_namespaces confinement without_pidfd fresh warm scenario_cli scenario_sudo readme \
 	crash_stacks unwinding loader_failures golinked elf_go elf_c elf_unrelocated illegal_instructions kernel_calls \
 	sockets host warm_start) tests/contract tests/unit
 # A Go that set-up put into the environment is the last resort: the one on PATH is found first.

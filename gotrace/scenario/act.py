@@ -13,13 +13,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import msgspec
 
 from gotrace.capture.privileges import Invoker, environment
 from gotrace.errors import GotraceError
 from gotrace.events.recording import read_recording
+from gotrace.scenario import warm
 from gotrace.scenario.environments import LastingSpace, space
 from gotrace.scenario.expect import Seen, shortfalls
 from gotrace.scenario.model import Act, Scenario
@@ -194,23 +195,31 @@ class _Run:
     def _traced(self) -> tuple[int | None, int | None, str]:
         """Exit status or signal of the command, and what it printed."""
         files = self._stage.recordings / self._act.name
-        gotrace = [sys.executable, "-m", "gotrace", self._act.tool.value, "--no-color"]
-        gotrace += ["--backend", self._stage.backend]
-        gotrace += ["--sudo"] if self._stage.sudo else []
-        gotrace += ["--report", f"json:{files}.json", "-o", f"{files}.gotrace", "--"]
-        inside = [*self._command]
-        whole = [*gotrace, *self._prefix, *inside] if self._space.around_command else [*self._prefix, *gotrace, *inside]
+        arguments = [self._act.tool.value, "--no-color", "--backend", self._stage.backend]
+        arguments += ["--sudo"] if self._stage.sudo else []
+        arguments += ["--report", f"json:{files}.json", "-o", f"{files}.gotrace", "--"]
+        arguments += [*(self._prefix if self._space.around_command else ()), *self._command]
         printed = self._work.parent / f"{self._act.name}.printed"
-        with printed.open("wb") as stream, collector(wanted=self._stage.sudo) as given:
-            done = subprocess.run(
-                whole, cwd=self._work, env=self._env | given["variables"], pass_fds=given["pass_fds"],
-                stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, timeout=_PATIENCE_S, check=False,
-            )  # fmt: skip
+        with printed.open("wb") as stream:
+            code = self._gotrace(arguments, stream)
         text = printed.read_bytes().decode(errors="backslashreplace")
         own = _OWN_WORDS.search(text)
-        if done.returncode == 125 and not Path(f"{files}.json").exists():
+        if code == 125 and not Path(f"{files}.json").exists():
             raise ActError(f"gotrace failed: {text[-400:].strip()}")
         text = text[: own.start()] if own else text
-        if done.returncode < 0:
-            return None, signal.Signals(-done.returncode).value, text
-        return done.returncode, None, text
+        if code < 0:
+            return None, signal.Signals(-code).value, text
+        return code, None, text
+
+    def _gotrace(self, arguments: Sequence[str], stream: IO[bytes]) -> int:
+        """Run it where the act is performed; its exit status, or -N for signal N."""
+        inside = [] if self._space.around_command else self._prefix
+        if not inside and self._stage.who is None and not self._stage.sudo:
+            return warm.run(arguments, folder=self._work, env=self._env, output=stream.fileno(), seconds=_PATIENCE_S)
+        with collector(wanted=self._stage.sudo) as given:
+            done = subprocess.run(
+                [*inside, sys.executable, "-m", "gotrace", *arguments],
+                cwd=self._work, env=self._env | given["variables"], pass_fds=given["pass_fds"],
+                stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, timeout=_PATIENCE_S, check=False,
+            )  # fmt: skip
+        return done.returncode
