@@ -4,13 +4,9 @@ SHELL := /bin/bash
 .PHONY: help setup demo test check unit verify bench docs clean
 
 PY := .venv/bin/python
-# Tests that do not mind what else the machine does; the others count what the kernel holds, or what a process gets.
-# Scenarios come first: some take a minute, and with the small ones last no worker waits long for the other.
-BESIDE_EACH_OTHER := $(patsubst %,tests/integration/test_%.py,scenarios languages rules facts cgo_sources configure \
-	killed terminal interrupted harmless ptrace_life ptrace_privileges privileges choice roots_files preload become \
-	attach_refused spaces other_roots new_namespaces confinement without_pidfd fresh warm scenario_cli scenario_sudo readme \
-	crash_stacks unwinding loader_failures golinked elf_go elf_c elf_unrelocated illegal_instructions kernel_calls \
-	sockets host warm_start) tests/contract tests/unit
+# Tests that count what the kernel holds, or load the machine themselves; all others run beside each other.
+ALONE := $(patsubst %,tests/integration/test_%.py,attach ebpf_bursts ebpf_counts ebpf_load ebpf_stderr ebpf_terminal \
+	ebpf_unseen netlink ptrace_counts ptrace_guardian)
 # A Go that set-up put into the environment is the last resort: the one on PATH is found first.
 export PATH := $(PATH):$(CURDIR)/.venv/bin
 
@@ -25,8 +21,8 @@ demo: setup ## a real failing cross-compile diagnosed, then its fix passing
 
 test: setup check ## everything: linters, types, unit, contract, integration and hostile tests
 	@failed=0; set -x; \
-	$(PY) -m pytest -n 2 --dist worksteal $(BESIDE_EACH_OTHER) || failed=1; \
-	$(PY) -m pytest tests $(BESIDE_EACH_OTHER:%=--ignore=%) || failed=1; \
+	$(PY) -m pytest -n 2 --dist worksteal tests $(ALONE:%=--ignore=%) || failed=1; \
+	$(PY) -m pytest $(ALONE) || failed=1; \
 	exit $$failed
 
 check: setup ## ruff and mypy only

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+UNIT = Path(__file__).resolve().parent / "unit"
 REQUIRE_ALL = os.environ.get("GOTRACE_REQUIRE") == "all"
 """Set by .ci/run: a skip for a missing tool or privilege is then a failure."""
 
@@ -54,3 +55,8 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     report = yield
     _fail_if_skipped(report)
     return report
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Scenarios first: some take a minute, and with the small ones last no worker waits long for the other."""
+    items.sort(key=lambda item: (item.path.name != "test_scenarios.py", item.path.is_relative_to(UNIT)))
