@@ -23,6 +23,8 @@ _MOST: Final = 32
 _MOST_READINGS: Final = 64
 _LONGEST: Final = 8 << 20
 """Bytes of smaps: some ten thousand mappings."""
+_LARGEST: Final = 4 << 30
+"""Bytes of a process whose owners are still looked for: the kernel takes 12 ms a GiB, while its mmap(2) may wait."""
 _KIB: Final = 1024
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
@@ -105,6 +107,8 @@ class Memories:
 
     def _part(self, pid: int, held: _Held, now_ns: int) -> None:
         held.parted = held.readings[-1][1]
+        if held.parted > _LARGEST:
+            return
         if owners := _owners(pid):
             held.owners.append((now_ns, owners))
 

@@ -117,6 +117,16 @@ def test_whose_it_is_only_where_much_came(kernel: Kernel) -> None:
     assert parted == [8, 40, 72, 104, 136, 172, 216, 244]  # the first, each 32 MiB or a fourth more, and the last
 
 
+def test_the_owners_of_very_much_are_not_looked_for(kernel: Kernel) -> None:
+    memories = Memories()
+    for second in range(10):
+        kernel.resident = (second << 30) + MIB
+        memories.look(second * SECOND, [7])
+    (fact,) = memories.facts(10 * SECOND)
+    assert [one["c"] >> 20 for one in fact.data["owners"]] == [1, 2, 3]
+    assert fact.data["resident"][-1][1] >> 20 == 9
+
+
 def test_over_hours_seldomer(kernel: Kernel) -> None:
     memories = Memories()
     for second in range(20_000):
