@@ -34,7 +34,7 @@ class _Server:
                 stdout=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
-        atexit.register(self._end)
+        atexit.register(self.end)
 
     @property
     def alive(self) -> bool:
@@ -55,7 +55,9 @@ class _Server:
             theirs.close()
         return ours
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """It goes; what was started with it goes on."""
+        atexit.unregister(self.end)
         self._control.close()
         try:
             self._process.wait(_END_S)
@@ -77,6 +79,12 @@ class _Warm:
             if self._server is None or not self._server.alive:
                 self._server = _Server()
             return self._server.start(request, output)
+
+    def end(self) -> None:
+        with self._lock:
+            server, self._server = self._server, None
+        if server is not None:
+            server.end()
 
 
 _WARM: Final = _Warm()
@@ -110,6 +118,11 @@ def run(arguments: Sequence[str], *, folder: Path, env: Mapping[str, str], outpu
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
             raise TimeoutError(f"it took more than {seconds:.0f} s") from None
+
+
+def end() -> None:
+    """Have no such helper any more, until one is needed again. Without this it ends with this process."""
+    _WARM.end()
 
 
 def _number(answer: socket.socket) -> int:

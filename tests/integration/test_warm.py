@@ -94,6 +94,14 @@ def test_one_that_takes_too_long_is_ended(gotrace: Callable[..., tuple[int, str]
         gotrace(*RUN, "sleep", "600", seconds=1)
 
 
+def test_it_can_be_sent_away(gotrace: Callable[..., tuple[int, str]]) -> None:
+    for _ in range(2):
+        assert gotrace(*RUN, "true")[0] == 0
+        before = set(children(os.getpid()))
+        warm.end()
+        assert len(before - set(children(os.getpid()))) == 1
+
+
 _CALLER = """
 import os, sys
 from pathlib import Path

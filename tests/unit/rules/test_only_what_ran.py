@@ -27,6 +27,7 @@ BY_EXECS_ALONE = {
     "vcs-stamping-failed",
     "wrong-target-compiler",
     "all-threads-syscall",
+    "c-memory-growth",
     "cgo-disabled",
     "clock-read-by-system-call",
     "fork-from-cgo",
