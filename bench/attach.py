@@ -22,8 +22,6 @@ from bench.workloads import Bench
 
 BARS = {EBPF: 0.95, PTRACE: 0.78}
 SECONDS, CONNECTIONS = 4, 50
-SETTLED_S = 1.0
-"""After each attachment, and without one: gotrace loads what its report needs, 0.2 s of CPU once."""
 _SERVER = """\
 package main
 
@@ -73,7 +71,6 @@ def attachments(bench: Bench, rounds: int, cycles: int, say: Say) -> str:
     times: dict[str, list[Times]] = {EBPF: [], PTRACE: []}
     for number, name in in_rounds([*TRACERS], rounds, [ALONE, EBPF]):
         with _server(program) as (pid, address), TRACERS[name](pid) as took:
-            time.sleep(SETTLED_S)
             load = _loaded(address)
         say(f"round {number}: {name}: {load.requests:.0f} requests a second, {load.failed} failed")
         if number >= 0:
