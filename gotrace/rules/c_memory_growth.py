@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from gotrace.events.facets import Facet
 from gotrace.events.model import Fact
 from gotrace.events.signals import signal_name
+from gotrace.events.tools import is_tool
 from gotrace.rules import evidence, loaded_files, rebuild
 from gotrace.rules.base import Rule
 from gotrace.rules.finding import Finding, Fix, Severity
@@ -78,7 +79,7 @@ class CMemoryGrowth(Rule):
         most: dict[str, tuple[Span, _Growth]] = {}
         for fact in trace.facts_of("memory"):
             span, grown = _last_image(trace, fact.pid), _Growth.of(fact)
-            if span is None or grown is None or not (span.exit is None or ended_from_outside(span)):
+            if span is None or grown is None or not _is_a_service(span):
                 continue
             known = most.get(span.exec.path)
             if known is None or known[1].c < grown.c:
@@ -156,6 +157,11 @@ def _all_the_time(readings: Sequence[Sequence[int]]) -> bool:
 
 def _last_image(trace: Trace, pid: int) -> Span | None:
     return next((span for span in reversed(trace.spans) if span.process.pid == pid), None)
+
+
+def _is_a_service(span: Span) -> bool:
+    """It ran on, or somebody ended it; compilers and linkers take what they need, and are done with it at their end."""
+    return not is_tool(span.role) and (span.exit is None or ended_from_outside(span))
 
 
 def _message(span: Span, grown: _Growth) -> str:

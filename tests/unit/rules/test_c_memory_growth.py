@@ -7,6 +7,7 @@ from signal import SIGINT, SIGKILL, SIGSEGV, SIGTERM
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from gotrace.events.facets import Facet
 from gotrace.events.recording import Header
@@ -74,6 +75,13 @@ def test_of_a_program_that_runs_on_when_the_watching_ends() -> None:
 def test_without_gos_heap_nothing_is_said_of_pprof() -> None:
     (found,) = told_of(memory(evenly, go=lambda _: 0))
     assert found.message.endswith(", all the time that it was watched.")
+
+
+def test_a_compiler_that_was_interrupted_is_none() -> None:
+    program = Program()
+    program.events[0] = replace(program.events[0], path="/usr/lib/gcc/x86_64-linux-gnu/12/cc1plus", argv=("cc1plus",))
+    program.fact("memory", **memory(evenly))
+    assert program.findings(None, SIGINT) == []
 
 
 def test_of_many_processes_of_a_program_the_one_that_grew_most() -> None:
