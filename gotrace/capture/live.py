@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from gotrace.capture.masks import mask_event
 from gotrace.capture.words import Words
@@ -52,6 +52,6 @@ class Live:
         elif isinstance(event, Exit):
             self._is_tool.pop(event.pid, None)
 
-    def running(self) -> Iterable[int]:
+    def running(self) -> Collection[int]:
         """Processes whose exit was not seen."""
         return self._is_tool.keys()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final
@@ -80,9 +80,11 @@ class Memories:
     def __init__(self) -> None:
         self._held: dict[int, _Held] = {}
 
-    def look(self, now_ns: int, pids: Iterable[int]) -> None:
-        """Read those that it is time for."""
-        for pid in list(islice(pids, _MOST)):
+    def look(self, now_ns: int, pids: Collection[int]) -> None:
+        """Read those that it is time for. Of processes that are gone only those are kept that much memory came to."""
+        if len(self._held) > _MOST:
+            self._held = {pid: held for pid, held in self._held.items() if pid in pids or held.grew}
+        for pid in islice(pids, _MOST):
             held = self._held.get(pid)
             if held is not None and now_ns < held.due_ns:
                 continue

@@ -92,10 +92,11 @@ class Watch:
         try:
             self._drain()
             self.namespaces.look()
+            now_ns = time.monotonic_ns()
             if self.confinements is not None:
-                self.confinements.look(time.monotonic_ns())
+                self.confinements.look(now_ns)
             if self.memories is not None:
-                self.memories.look(time.monotonic_ns(), self._live.running())
+                self.memories.look(now_ns, self._live.running())
             self._gone = self._capture.gone()  # a source learns from this when its collector went
             if self._observer:
                 self._observer.tick(self._capture.terminal_writes())

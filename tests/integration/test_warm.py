@@ -105,7 +105,6 @@ def test_it_can_be_sent_away(gotrace: Callable[..., tuple[int, str]]) -> None:
 _CALLER = """
 import os, sys
 from pathlib import Path
-from gotrace.capture.procstat import state
 from gotrace.scenario import warm
 print(warm.run(sys.argv[1:], folder=Path("/"), env=dict(os.environ), output=2, seconds=60), flush=True)
 """

@@ -149,6 +149,13 @@ def test_a_process_that_is_gone_is_not_forgotten(kernel: Kernel) -> None:
     assert [one[0] for one in memories.facts(9 * SECOND)[0].data["resident"]] == [0, 1000, 2000]
 
 
+def test_processes_without_number_that_hold_little_are_forgotten(kernel: Kernel) -> None:
+    memories = Memories()
+    for pid in range(1, 1000):
+        memories.look(pid, [pid])
+    assert len(memories._held) <= 33
+
+
 def test_a_command_with_many_processes_is_none_that_is_read(kernel: Kernel) -> None:
     Memories().look(0, range(1, 1000))
     assert kernel.looked == 32
