@@ -34,7 +34,7 @@ unit: setup ## the tests that need no root, no kernel feature and no Go
 	$(PY) -m pytest tests/unit tests/contract
 
 verify: setup ## reproduce, diagnose and fix every scenario, by eBPF and by ptrace (ARGS=ID for some)
-	$(PY) -m gotrace scenario verify --backend both -j 2 $(ARGS)
+	$(PY) -m gotrace scenario verify --backend both -j $$(($$(nproc) + 1)) $(ARGS)
 
 bench: ## measure against the bare command, strace and bear (half an hour; ARGS=--quick for a look)
 	@tools/setup.sh bench

@@ -1,7 +1,7 @@
 """`python -m gotrace.cli.warm FD`: gotrace loaded once, and forked for each request that comes over the socket FD.
 
 Half of the CPU time of a short `gotrace build` or `gotrace run` goes into loading it, and `gotrace scenario verify`
-starts a thousand of them. What is forked is the command gotrace from its first line on; the other end is
+starts a thousand of them. What is forked goes where the act is performed, and is the command gotrace; the other end is
 `gotrace.scenario.warm`. It ends with whoever started it; what it forked goes on.
 """
 
@@ -24,6 +24,8 @@ import msgspec
 from gotrace.cli.app import main as gotrace
 from gotrace.cli.preload import load_all
 from gotrace.rules import registry
+from gotrace.scenario import enter
+from gotrace.scenario.plan import Plan
 
 _PASSED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -31,6 +33,7 @@ _PASSED_ON: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 class Request(msgspec.Struct):
     """One start of gotrace; its streams and the socket for the answer come beside it."""
 
+    plan: Plan
     arguments: list[bytes]
     folder: bytes
     env: dict[bytes, bytes]
@@ -150,6 +153,7 @@ def _be_gotrace(start: _Start) -> None:
     os.environb.clear()
     os.environb.update(start.request.env)
     os.chdir(start.request.folder)
+    enter.set_up_or_exit(start.request.plan)
     gotrace([os.fsdecode(word) for word in start.request.arguments])
 
 

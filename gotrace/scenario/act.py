@@ -20,11 +20,11 @@ import msgspec
 from gotrace.capture.privileges import Invoker, environment
 from gotrace.errors import GotraceError
 from gotrace.events.recording import read_recording
-from gotrace.scenario import warm
+from gotrace.scenario import enter, warm
 from gotrace.scenario.environments import LastingSpace, space
 from gotrace.scenario.expect import Seen, shortfalls
 from gotrace.scenario.model import Act, Scenario
-from gotrace.scenario.plan import without_entering
+from gotrace.scenario.plan import Plan, without_entering
 from gotrace.scenario.privileged import collector
 from gotrace.scenario.result import DIAGNOSIS, ActResult
 
@@ -131,21 +131,20 @@ class _Run:
     def __init__(self, act: Act, command: Sequence[str], work: Path, stage: Stage) -> None:
         self._act, self._command, self._work, self._stage = act, command, work, stage
         self._space = space(act.environment.kind)
-        self._prefix: list[str] = []
-        self._prefix_of_who: list[str] | None = None
-        """Where only root can go in: the words by which the invoking user's program is inside, started as root."""
+        self._plan = Plan()
+        self._plan_of_who: Plan | None = None
+        """Where only root can go in: by which the invoking user's program is inside, started as root."""
         self._env = self._environment()
 
     def whole(self, printed: Callable[[str], Sequence[str]]) -> Seen:
         """Prepare, run, check. `printed` gives a command that gotrace printed before."""
         settings = self._act.environment.settings
         if not isinstance(self._space, LastingSpace):
-            self._prefix = self._space.prefix(settings, self._work)
+            self._plan = self._space.plan(settings, self._work)
             return self._inside()
         with self._space.opened(settings, self._work, self._env | {"PATH": os.environ["PATH"]}, printed) as plan:
             name = "" if self._stage.who is None else self._stage.who.name
-            self._prefix = plan.program()
-            self._prefix_of_who = msgspec.structs.replace(plan, user=name).program()
+            self._plan, self._plan_of_who = plan, msgspec.structs.replace(plan, user=name)
             return self._inside()
 
     def _inside(self) -> Seen:
@@ -168,7 +167,7 @@ class _Run:
         who = self._stage.who
         if who is None:
             return {"env": env}
-        if self._prefix_of_who is not None:
+        if self._plan_of_who is not None:
             return {"env": environment(who, env)}
         groups = os.getgrouplist(who.name, who.gid)
         return {"env": environment(who, env), "user": who.uid, "group": who.gid, "extra_groups": groups}
@@ -176,9 +175,9 @@ class _Run:
     def _untraced(self, what: str, lines: Sequence[str]) -> str:
         if not lines:
             return ""
-        prefix = [] if self._space.around_command else self._prefix_of_who or self._prefix
+        plan = Plan() if self._space.around_command else self._plan_of_who or self._plan
         done = subprocess.run(
-            [*prefix, "sh", "-e", "-c", "\n".join(lines)],
+            [*plan.program(), "sh", "-e", "-c", "\n".join(lines)],
             cwd=self._work,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -198,7 +197,7 @@ class _Run:
         arguments = [self._act.tool.value, "--no-color", "--backend", self._stage.backend]
         arguments += ["--sudo"] if self._stage.sudo else []
         arguments += ["--report", f"json:{files}.json", "-o", f"{files}.gotrace", "--"]
-        arguments += [*(self._prefix if self._space.around_command else ()), *self._command]
+        arguments += [*(self._plan.program() if self._space.around_command else ()), *self._command]
         printed = self._work.parent / f"{self._act.name}.printed"
         with printed.open("wb") as stream:
             code = self._gotrace(arguments, stream)
@@ -213,12 +212,15 @@ class _Run:
 
     def _gotrace(self, arguments: Sequence[str], stream: IO[bytes]) -> int:
         """Run it where the act is performed; its exit status, or -N for signal N."""
-        inside = [] if self._space.around_command else self._prefix
-        if not inside and self._stage.who is None and not self._stage.sudo:
-            return warm.run(arguments, folder=self._work, env=self._env, output=stream.fileno(), seconds=_PATIENCE_S)
+        plan = Plan() if self._space.around_command else self._plan
+        if enter.by_itself(plan) and self._stage.who is None and not self._stage.sudo:
+            return warm.run(
+                arguments,
+                plan=plan, folder=self._work, env=self._env, output=stream.fileno(), seconds=_PATIENCE_S,
+            )  # fmt: skip
         with collector(wanted=self._stage.sudo) as given:
             done = subprocess.run(
-                [*inside, sys.executable, "-m", "gotrace", *arguments],
+                [*plan.program(), sys.executable, "-m", "gotrace", *arguments],
                 cwd=self._work, env=self._env | given["variables"], pass_fds=given["pass_fds"],
                 stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, timeout=_PATIENCE_S, check=False,
             )  # fmt: skip

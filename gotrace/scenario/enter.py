@@ -38,10 +38,10 @@ def main(words: Sequence[str]) -> NoReturn:
     if len(words) < 3 or words[1] != "--":
         sys.exit("usage: python -m gotrace.scenario.enter PLAN -- PROGRAM [ARGUMENT...]")
     try:
-        set_up(msgspec.json.decode(words[0], type=Plan))
-    except (_SetUpError, GotraceError, OSError, msgspec.MsgspecError) as error:
-        print(f"gotrace: this environment cannot be set up: {_reason(error)}", file=sys.stderr)
-        sys.exit(SET_UP_FAILED)
+        plan = msgspec.json.decode(words[0], type=Plan)
+    except msgspec.MsgspecError as error:
+        _give_up(error)
+    set_up_or_exit(plan)
     become(words[2:])
 
 
@@ -56,6 +56,24 @@ def become(program: Sequence[str]) -> NoReturn:
         sys.exit(127 if isinstance(error, FileNotFoundError) else 126)
 
 
+def set_up_or_exit(plan: Plan) -> None:
+    """As `set_up`; what stands in its way is said, and ends this process with `SET_UP_FAILED`."""
+    try:
+        set_up(plan)
+    except (_SetUpError, GotraceError, OSError) as error:
+        _give_up(error)
+
+
+def by_itself(plan: Plan) -> bool:
+    """Whether a process that has other work to do may go in by `set_up`, and go on with it.
+
+    Not where the new namespaces take a user namespace: only an execve(2) in there takes the rights over it away. Not
+    below limits, which a program that is loaded already meets in another way than one that has yet to load.
+    """
+    namespaced = plan.mount or plan.network or plan.join
+    return not plan.limits and not plan.user and (not namespaced or namespaces.permitted())
+
+
 def set_up(plan: Plan) -> None:
     """Do all that the plan says, for this process and what it starts.
 
@@ -66,6 +84,7 @@ def set_up(plan: Plan) -> None:
     if plan.with_parent:
         namespaces.die_with_parent()
     os.environ.update({name: _expanded(text, plan) for name, text in plan.variables.items()})
+    os.environ.update({name: text for name, text in plan.defaults.items() if not os.environ.get(name)})
     if plan.join:
         namespaces.join_mounts(plan.join)
         os.chdir(cwd)
@@ -182,6 +201,11 @@ def _expanded_root(root: Root, plan: Plan) -> Root:
 def _expanded(text: str, plan: Plan) -> str:
     values = {**os.environ, **({"WORK": plan.work} if plan.work else {})}
     return _VARIABLE.sub(lambda found: values.get(found[1], ""), text)
+
+
+def _give_up(error: Exception) -> NoReturn:
+    print(f"gotrace: this environment cannot be set up: {_reason(error)}", file=sys.stderr)
+    sys.exit(SET_UP_FAILED)
 
 
 def _reason(error: Exception) -> str:

@@ -12,12 +12,15 @@ import struct
 from pathlib import Path
 from typing import Final
 
+from gotrace.host import kernel
+
 _NEW_MOUNTS: Final = 0x00020000
 _NEW_USERS: Final = 0x10000000
 _NEW_NETWORK: Final = 0x40000000
 """CLONE_NEWNS, CLONE_NEWUSER, CLONE_NEWNET of unshare(2)."""
 _PR_SET_PDEATHSIG: Final = 1
 _PR_CAPBSET_DROP: Final = 24
+_CAP_SYS_ADMIN: Final = 21
 _LAST_CAPABILITY: Final = Path("/proc/sys/kernel/cap_last_cap")
 _STATUS: Final = Path("/proc/self/status")
 _SIOCGIFFLAGS: Final = 0x8913
@@ -43,12 +46,17 @@ def unshare(*, mounts: bool, network: bool) -> None:
     try:
         _unshare(flags)
     except PermissionError:
-        held, uid, gid = _held_capabilities(), os.geteuid(), os.getegid()
+        held, uid, gid = kernel.capability_mask(_STATUS.read_text(), "CapPrm"), os.geteuid(), os.getegid()
         _unshare(flags | _NEW_USERS)
         Path("/proc/self/setgroups").write_text("deny")  # the kernel asks for it in front of a gid_map of one's own
         Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
         Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
         _give_up_later(held)
+
+
+def permitted() -> bool:
+    """New namespaces are to be had without a user namespace: CAP_SYS_ADMIN is effective (namespaces(7))."""
+    return kernel.holds(_STATUS.read_text(), _CAP_SYS_ADMIN)
 
 
 def join_mounts(path: str) -> None:
@@ -92,13 +100,6 @@ def _unshare(flags: int) -> None:
         which = " and ".join(name for flag, name in names.items() if flags & flag)
         what = "no more of them are allowed (ENOSPC)" if number == errno.ENOSPC else os.strerror(number)
         raise OSError(number, f"cannot make a {which} namespace: {what}")
-
-
-def _held_capabilities() -> int:
-    for line in _STATUS.read_text().splitlines():
-        if line.startswith("CapPrm:"):
-            return int(line.split()[1], 16)
-    return 0
 
 
 def _give_up_later(held: int) -> None:

@@ -72,11 +72,15 @@ class Plan(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_default
     """Name as in RLIMIT_NAME, lower case -> hard and soft limit; -1: none."""
     variables: dict[str, str] = {}
     """Added to the environment."""
+    defaults: dict[str, str] = {}
+    """The same of those that the environment does not have, or has empty."""
     with_parent: bool = False
     """The program is killed when the process that started it ends."""
 
     def program(self) -> list[str]:
-        """The words in front of a program by which it runs in this environment."""
+        """The words in front of a program by which it runs in this environment; none where nothing has to be done."""
+        if self.for_work(Path()) == Plan().for_work(Path()):
+            return []
         told = msgspec.json.encode(self).decode()
         return [sys.executable, *_ENTER, told, "--"]
 

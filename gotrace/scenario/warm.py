@@ -17,8 +17,11 @@ from typing import Final
 
 import msgspec
 
+from gotrace.scenario.plan import Plan
+
 _PROGRAM: Final = "gotrace.cli.warm"
 _END_S: Final = 5.0
+_HERE: Final = Plan()
 
 
 class _Server:
@@ -90,11 +93,21 @@ class _Warm:
 _WARM: Final = _Warm()
 
 
-def run(arguments: Sequence[str], *, folder: Path, env: Mapping[str, str], output: int, seconds: float) -> int:
+def run(
+    arguments: Sequence[str],
+    *,
+    plan: Plan = _HERE,
+    folder: Path,
+    env: Mapping[str, str],
+    output: int,
+    seconds: float,
+) -> int:
     """Run `gotrace ARGUMENTS...` with this environment; its exit status, or -N where signal N ended it.
 
     Args:
         arguments: without the word gotrace.
+        plan: how it goes into an environment first; one that it may go into by itself
+            (`gotrace.scenario.enter.by_itself`).
         folder: where it is run.
         env: its whole environment.
         output: descriptor for its stdout and stderr; its stdin is empty.
@@ -105,6 +118,7 @@ def run(arguments: Sequence[str], *, folder: Path, env: Mapping[str, str], outpu
         TimeoutError: it took longer, and was killed.
     """
     request = {
+        "plan": plan,
         "arguments": [os.fsencode(word) for word in arguments],
         "folder": os.fsencode(folder),
         "env": {os.fsencode(name): os.fsencode(value) for name, value in env.items()},

@@ -35,7 +35,7 @@ class Who:
 
     def prefix(self, kind: str, settings: Mapping[str, Any]) -> list[str]:
         """The environment's words, with a Python that they may execute."""
-        return [str(self.python) if w == sys.executable else w for w in space(kind).prefix(settings, self.work)]
+        return [str(self.python) if w == sys.executable else w for w in space(kind).plan(settings, self.work).program()]
 
     def command(self, *words: str | Path) -> list[str]:
         """A program as them."""

@@ -165,9 +165,9 @@ def test_folders_behind_links_are_the_real_ones_too(work: Path) -> None:
 
 def test_another_file_system_is_covered_as_well(work: Path) -> None:
     """A layer over the root would leave alone what is mounted below it, as /var or /home on many machines."""
-    around = space("mount").prefix({"tmpfs": {"$WORK/../mounted": "1m"}}, work)
+    around = space("mount").plan({"tmpfs": {"$WORK/../mounted": "1m"}}, work).program()
     (work.parent / "mounted").mkdir()
-    within = space("overlay").prefix({}, work)
+    within = space("overlay").plan({}, work).program()
     line = 'cd ..; echo outside > mounted/x; cd act; "$@"; cat ../mounted/x'
     change = "cat ../mounted/x; echo inside > ../mounted/x; cat ../mounted/x"
     done = subprocess.run(

@@ -10,11 +10,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gotrace.capture.procstat import state
-from gotrace.scenario import warm
+from gotrace.scenario import enter, warm
+from gotrace.scenario.environments import space
+from gotrace.scenario.plan import Plan
 from tests.integration.watching import wait_for
 
 RUN = ("run", "--backend", "ptrace", "--no-color", "-q", "--")
@@ -81,6 +84,45 @@ def test_signals_are_as_they_were(gotrace: Callable[..., tuple[int, str]], numbe
     ]
     assert seen[0] == seen[1]
     assert len(seen[0]) == 3
+
+
+_GIVEN: list[tuple[str, dict[str, Any], str]] = [
+    ("mount", {"hide": ["gcc"], "texts": {"$WORK/told": "changed"}}, "cat told; command -v gcc || echo no gcc"),
+    ("netns", {}, "tail -n +3 /proc/net/dev | wc -l; cat /etc/resolv.conf"),
+    ("seccomp", {"errno": {"io_uring_setup": "EPERM"}}, "grep -E 'Seccomp:|NoNewPrivs' /proc/self/status"),
+    ("overlay", {"texts": {"/etc/gotrace-was-here": "yes"}}, "cat /etc/gotrace-was-here"),
+]
+
+
+@pytest.mark.parametrize(("kind", "settings", "script"), _GIVEN, ids=[kind for kind, _, _ in _GIVEN])
+def test_it_goes_into_an_environment_first(tmp_path: Path, kind: str, settings: dict[str, Any], script: str) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    plan = space(kind).plan(settings, tmp_path)
+    assert enter.by_itself(plan)
+    command = (*RUN, "sh", "-c", f"{script}; pwd -P; grep ^Cap /proc/self/status; env | sort | grep -v ^_=")
+    env = {**PATH, "LC_ALL": "C"}
+    executed = subprocess.run(
+        [*plan.program(), sys.executable, "-m", "gotrace", *command],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, env=env, cwd=tmp_path,
+    )  # fmt: skip
+    with (tmp_path / "printed").open("w+") as stream:
+        assert warm.run(command, plan=plan, folder=tmp_path, env=env, output=stream.fileno(), seconds=60) == 0
+        stream.seek(0)
+        assert stream.read() == executed.stdout
+    assert not Path("/etc/gotrace-was-here").exists()
+
+
+def test_an_environment_that_cannot_be_had_is_told(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root")
+    plan = Plan(mount=True, hide=["/no/such/file"])
+    with (tmp_path / "printed").open("w+") as stream:
+        assert warm.run([*RUN, "true"], plan=plan, folder=tmp_path, env=PATH, output=stream.fileno(), seconds=60) == 125
+        stream.seek(0)
+        assert stream.read() == (
+            "gotrace: this environment cannot be set up: there is no /no/such/file that could be hidden\n"
+        )
 
 
 def test_many_at_a_time(gotrace: Callable[..., tuple[int, str]]) -> None:

@@ -44,11 +44,10 @@ class Space(Protocol):
         """
         ...
 
-    def prefix(self, settings: Settings, work: Path) -> list[str]:
-        """The words in front of a program by which it runs inside, as the same user; `work` is the act's folder.
+    def plan(self, settings: Settings, work: Path) -> Plan:
+        """What is done for a program so that it runs inside, as the same user; `work` is the act's folder.
 
-        Each program that is started so is in an environment of its own: what one wrote into a `tmpfs` is not there for
-        the next.
+        Each program is in an environment of its own: what one wrote into a `tmpfs` is not there for the next.
 
         Raises:
             ScenarioError: the settings are none of this kind, or what has to be made first cannot be made.

@@ -46,7 +46,7 @@ class _Space:
             return lacks_for(overlay=True)
         return [*suites.lacks(_suite(given)), *lacks_for(overlay=True)]
 
-    def prefix(self, settings: Settings, work: Path) -> list[str]:
+    def plan(self, settings: Settings, work: Path) -> Plan:
         given = checked(self.kind, settings, _Chroot)
         folder = given.name if "/" in given.name or "$" in given.name else str(suites.ready(_suite(given)))
         if not folder.startswith(("/", "$")):
@@ -58,7 +58,7 @@ class _Space:
             texts={f"{folder}{path}": text for path, text in given.texts.items()},
             variables={"PATH": os.pathsep.join([*(f"{root}/bin" for root in go), _PATH])},
         )
-        return plan.for_work(work).program()
+        return plan.for_work(work)
 
 
 def _suite(given: _Chroot) -> suites.Suite:

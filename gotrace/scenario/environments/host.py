@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from gotrace.scenario.environments.base import Settings, checked
+from gotrace.scenario.plan import Plan
 
 
 class _None(msgspec.Struct, forbid_unknown_fields=True):
@@ -21,10 +22,9 @@ class _Host:
         checked(self.kind, settings, _None)
         return []
 
-    def prefix(self, settings: Settings, work: Path) -> list[str]:
-        del work
+    def plan(self, settings: Settings, work: Path) -> Plan:
         checked(self.kind, settings, _None)
-        return []
+        return Plan().for_work(work)
 
 
 SPACE = _Host()

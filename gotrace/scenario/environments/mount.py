@@ -33,7 +33,7 @@ class _Space:
         given = checked(self.kind, settings, _Mount)
         return lacks_for(overlay=bool(given.hide or given.texts))
 
-    def prefix(self, settings: Settings, work: Path) -> list[str]:
+    def plan(self, settings: Settings, work: Path) -> Plan:
         given = checked(self.kind, settings, _Mount)
         plan = Plan(
             mount=True,
@@ -44,7 +44,7 @@ class _Space:
             tmpfs={folder: size(self.kind, "tmpfs", bytes_) for folder, bytes_ in given.tmpfs.items()},
             variables={} if given.path is None else {"PATH": given.path},
         )
-        return plan.for_work(work).program()
+        return plan.for_work(work)
 
 
 SPACE = _Space()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+
+import msgspec
 
 from gotrace.scenario.environments.base import Settings
 from gotrace.scenario.environments.host import SPACE as HOST
+from gotrace.scenario.plan import Plan
 from gotrace.scenario.requirements import missing_of
 
 
@@ -18,11 +20,8 @@ class _Space:
         HOST.lacks(settings)
         return [f"{lack.name} is missing: {lack.how}" for lack in missing_of(["musl-gcc"])]
 
-    def prefix(self, settings: Settings, work: Path) -> list[str]:
-        del work
-        HOST.prefix(settings, Path())
-        shell = shutil.which("sh") or "/bin/sh"
-        return [shell, "-c", 'export CC="${CC:-musl-gcc}"; exec "$@"', "sh"]
+    def plan(self, settings: Settings, work: Path) -> Plan:
+        return msgspec.structs.replace(HOST.plan(settings, work), defaults={"CC": "musl-gcc"})
 
 
 SPACE = _Space()

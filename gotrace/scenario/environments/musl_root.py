@@ -28,11 +28,11 @@ class _Space:
         missing = [] if loaders() else [f"musl is missing: {lack.how}" for lack in missing_of(["musl-gcc"])]
         return [*missing, *lacks_for()]
 
-    def prefix(self, settings: Settings, work: Path) -> list[str]:
+    def plan(self, settings: Settings, work: Path) -> Plan:
         inside = root(self.kind, checked(self.kind, settings, Empty))
         files = {str(path): str(path) for path in loaders()} | inside.files
         whole = msgspec.structs.replace(inside, files=files)
-        return Plan(mount=True, root=whole).for_work(work).program()
+        return Plan(mount=True, root=whole).for_work(work)
 
 
 SPACE = _Space()

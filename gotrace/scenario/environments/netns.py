@@ -29,17 +29,15 @@ class _Space:
     around_command = False
 
     def lacks(self, settings: Settings) -> list[str]:
-        self._plan(settings)
+        self.plan(settings, Path())
         return lacks_for(network=True, overlay=True)
 
-    def prefix(self, settings: Settings, work: Path) -> list[str]:
-        return self._plan(settings).for_work(work).program()
-
-    def _plan(self, settings: Settings) -> Plan:
+    def plan(self, settings: Settings, work: Path) -> Plan:
         given = checked(self.kind, settings, _Netns)
         if given.dns == "none":
             present = Path(_CONFIGURATION).is_symlink() or Path(_CONFIGURATION).exists()
-            return Plan(mount=True, network=True, loopback=given.lo, hide=[_CONFIGURATION] if present else [])
+            hide = [_CONFIGURATION] if present else []
+            return Plan(mount=True, network=True, loopback=given.lo, hide=hide).for_work(work)
         server = _NOBODY if given.dns == "broken" else given.dns
         try:
             text = f"nameserver {ip_address(server)}\n"
@@ -47,7 +45,7 @@ class _Space:
             raise ScenarioError(
                 f"environment netns: dns: {given.dns!r} is neither `none` nor `broken` nor an address"
             ) from None
-        return Plan(mount=True, network=True, loopback=given.lo, texts={_CONFIGURATION: text})
+        return Plan(mount=True, network=True, loopback=given.lo, texts={_CONFIGURATION: text}).for_work(work)
 
 
 SPACE = _Space()

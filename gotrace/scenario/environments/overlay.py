@@ -51,24 +51,8 @@ class _Space:
         no_apt = _has_packages(given) and shutil.which("apt-get") is None
         return [*(["apt-get is missing: run it on a Debian or an Ubuntu"] if no_apt else []), *_lacks_rights()]
 
-    def prefix(self, settings: Settings, work: Path) -> list[str]:
-        return self._plan(checked(self.kind, settings, _Overlay), work).program()
-
-    @contextmanager
-    def opened(
-        self, settings: Settings, work: Path, env: Mapping[str, str], printed: Callable[[str], Sequence[str]]
-    ) -> Iterator[Plan]:
+    def plan(self, settings: Settings, work: Path) -> Plan:
         given = checked(self.kind, settings, _Overlay)
-        command = _installs(given, printed)
-        with keeper.kept(self.kind, self._plan(given, work), env) as plan:
-            packages = apt.Apt(plan)
-            if given.remove:
-                packages.remove(given.remove)
-            if command:
-                packages.perform(command)
-            yield plan
-
-    def _plan(self, given: _Overlay, work: Path) -> Plan:
         packages = _has_packages(given)
         overlay = Overlay(
             keep=["$WORK", "$GOCACHE", str(work.parent / "recordings")],
@@ -77,6 +61,20 @@ class _Space:
         hide = [*given.hide, *(str(path) for path in apt.HIDDEN if packages and path.exists())]
         texts = {**(apt.TEXTS if packages else {}), **given.texts}
         return Plan(mount=True, overlay=overlay, hide=hide, texts=texts).for_work(work)
+
+    @contextmanager
+    def opened(
+        self, settings: Settings, work: Path, env: Mapping[str, str], printed: Callable[[str], Sequence[str]]
+    ) -> Iterator[Plan]:
+        given = checked(self.kind, settings, _Overlay)
+        command = _installs(given, printed)
+        with keeper.kept(self.kind, self.plan(settings, work), env) as plan:
+            packages = apt.Apt(plan)
+            if given.remove:
+                packages.remove(given.remove)
+            if command:
+                packages.perform(command)
+            yield plan
 
 
 def _has_packages(given: _Overlay) -> bool:

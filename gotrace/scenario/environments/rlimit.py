@@ -27,8 +27,8 @@ class _Space:
             and (wanted > most or wanted < 0)
         ]
 
-    def prefix(self, settings: Settings, work: Path) -> list[str]:
-        return Plan(limits=self._limits(settings)).for_work(work).program()
+    def plan(self, settings: Settings, work: Path) -> Plan:
+        return Plan(limits=self._limits(settings)).for_work(work)
 
     def _limits(self, settings: Settings) -> dict[str, int]:
         limits = {}

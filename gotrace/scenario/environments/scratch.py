@@ -43,9 +43,9 @@ class _Space:
         root(self.kind, checked(self.kind, settings, Empty))
         return lacks_for()
 
-    def prefix(self, settings: Settings, work: Path) -> list[str]:
+    def plan(self, settings: Settings, work: Path) -> Plan:
         inside = root(self.kind, checked(self.kind, settings, Empty))
-        return Plan(mount=True, root=inside).for_work(work).program()
+        return Plan(mount=True, root=inside).for_work(work)
 
 
 SPACE = _Space()

@@ -35,8 +35,8 @@ class _Space:
         self._refused(settings)
         return [] if os.uname().machine == "x86_64" else ["needs an x86-64 machine: the filter knows its calls only"]
 
-    def prefix(self, settings: Settings, work: Path) -> list[str]:
-        return Plan(refuse=self._refused(settings)).for_work(work).program()
+    def plan(self, settings: Settings, work: Path) -> Plan:
+        return Plan(refuse=self._refused(settings)).for_work(work)
 
     def _refused(self, settings: Settings) -> dict[int, int]:
         numbers = {call.name: call.number for call in syscalls.table() if call.abi == "x86_64"}

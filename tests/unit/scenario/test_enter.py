@@ -14,21 +14,24 @@ from typing import Any
 
 import pytest
 
-from gotrace.scenario import enter, refuse
+from gotrace.scenario import enter, namespaces, refuse
 from gotrace.scenario.plan import Plan, without_entering
 
 Done = subprocess.CompletedProcess[str]
 
+LITTLE = Plan(variables={"OF_THE_PLAN": "1"})
+"""What is done for it changes nothing that matters here."""
+
 
 def run(plan: Plan | str, *program: str, env: dict[str, str] | None = None) -> Done:
-    words = plan.program() if isinstance(plan, Plan) else [*Plan().program()[:-2], plan, "--"]
+    words = plan.program() if isinstance(plan, Plan) else [*LITTLE.program()[:-2], plan, "--"]
     return subprocess.run(
         [*words, *program], capture_output=True, text=True, check=False, timeout=60, env={**os.environ, **(env or {})}
     )
 
 
 def test_the_program_takes_its_place() -> None:
-    process = subprocess.Popen([*Plan().program(), "sh", "-c", "echo $$; exit 7"], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([*LITTLE.program(), "sh", "-c", "echo $$; exit 7"], stdout=subprocess.PIPE, text=True)
     printed, _ = process.communicate(timeout=60)
     assert (int(printed), process.returncode) == (process.pid, 7)
 
@@ -36,7 +39,7 @@ def test_the_program_takes_its_place() -> None:
 def test_it_runs_in_the_same_folder_with_the_same_words(tmp_path: Path) -> None:
     words = ["a b", "", "--", "$HOME", "ä"]
     program = [sys.executable, "-c", "import os, sys; print(os.getcwd(), sys.argv[1:])", *words]
-    done = subprocess.run([*Plan().program(), *program], capture_output=True, text=True, check=True, cwd=tmp_path)
+    done = subprocess.run([*LITTLE.program(), *program], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout == f"{tmp_path} {words}\n"
 
 
@@ -56,8 +59,8 @@ def test_a_plan_that_is_none_starts_nothing(plan: str) -> None:
 
 def test_a_program_that_is_not_there_and_one_that_cannot_be_executed(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no program")
-    assert run(Plan(), "no-such-program").returncode == 127
-    done = run(Plan(), str(tmp_path / "text"))
+    assert run(LITTLE, "no-such-program").returncode == 127
+    done = run(LITTLE, str(tmp_path / "text"))
     assert (done.returncode, done.stderr) == (126, f"gotrace: {tmp_path / 'text'}: Permission denied\n")
 
 
@@ -69,7 +72,7 @@ def test_variables_and_what_they_refer_to(tmp_path: Path) -> None:
 
 
 def test_signals_that_python_ignores_are_not_ignored_by_the_program() -> None:
-    status = run(Plan(), "cat", "/proc/self/status").stdout
+    status = run(LITTLE, "cat", "/proc/self/status").stdout
     ignored = int(status.partition("SigIgn:")[2].split()[0], 16)
     assert not ignored & (1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1))
 
@@ -158,4 +161,28 @@ def test_a_printed_command_can_do_without_the_environments_words(before: tuple[s
     command = ("go", "build", "--", ".")
     assert without_entering([*before, *Plan(mount=True).program(), *command]) == (*before, *command)
     assert without_entering([*before, *command]) == (*before, *command)
-    assert without_entering(Plan().program()) == ()
+    assert without_entering(Plan(mount=True).program()) == ()
+
+
+@pytest.mark.parametrize(
+    ("plan", "permitted", "by_itself"),
+    [
+        (Plan(), False, True),
+        (Plan(refuse={39: 38}), False, True),
+        (Plan(mount=True), True, True),
+        (Plan(mount=True), False, False),
+        (Plan(network=True), False, False),
+        (Plan(join="/proc/1/ns/mnt"), False, False),
+        (Plan(limits={"nofile": 4}), True, False),
+        (Plan(user="nobody"), True, False),
+    ],
+)
+def test_what_a_loaded_process_may_go_into(
+    plan: Plan, *, permitted: bool, by_itself: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(namespaces, "permitted", lambda: permitted)
+    assert enter.by_itself(plan) is by_itself
+
+
+def test_nothing_stands_in_front_of_a_program_for_which_nothing_is_done() -> None:
+    assert Plan(work="/w").program() == []

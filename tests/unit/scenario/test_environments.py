@@ -20,8 +20,8 @@ WORK = Path("/somewhere/act")
 
 
 def plan(kind: str, settings: Mapping[str, Any]) -> Plan:
-    """What `enter` is told."""
-    words = space(kind).prefix(settings, WORK)
+    """What `enter` is told, on its way there and back."""
+    words = space(kind).plan(settings, WORK).program()
     assert words[-1] == "--"
     return msgspec.json.decode(words[-2], type=Plan)
 
@@ -41,7 +41,7 @@ def test_another_kind_is_an_error_that_names_those_there_are(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind in kinds() if kind != "rlimit"])
-@pytest.mark.parametrize("method", ["lacks", "prefix"])
+@pytest.mark.parametrize("method", ["lacks", "plan"])
 def test_an_unknown_setting_is_an_error(kind: str, method: str) -> None:
     more = () if method == "lacks" else (WORK,)
     with pytest.raises(ScenarioError, match=r"unknown field `hidden`|contains unknown field|missing required field"):
@@ -53,7 +53,7 @@ def test_only_the_command_runs_in_another_root() -> None:
 
 
 def test_the_host_needs_no_program_in_front() -> None:
-    assert space("host").prefix({}, WORK) == []
+    assert space("host").plan({}, WORK).program() == []
     assert space("host").lacks({}) == []
 
 

@@ -31,7 +31,7 @@ def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def plan(settings: dict[str, Any]) -> Plan:
-    return msgspec.json.decode(space("overlay").prefix(settings, WORK)[-2], type=Plan)
+    return msgspec.json.decode(space("overlay").plan(settings, WORK).program()[-2], type=Plan)
 
 
 def test_it_is_the_kind_in_which_an_acts_programs_are_together() -> None:
