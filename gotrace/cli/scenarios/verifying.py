@@ -14,6 +14,7 @@ from pathlib import Path
 
 from gotrace.cli.scenarios import recordings
 from gotrace.cli.scenarios.backends import SEEING_ENOUGH
+from gotrace.cli.scenarios.order import spread
 from gotrace.cli.scenarios.required import judged
 from gotrace.cli.scenarios.stopping import StoppedBy, StoppedError, end_children, stoppable
 from gotrace.cli.scenarios.table import INTERRUPTED, WHILE_IT_RAN, Table
@@ -59,7 +60,9 @@ class Verification:
         jobs = [(scenario, backend) for scenario in self.scenarios for backend in self.backends]
         pool = ThreadPoolExecutor(self.workers, "scenario")
         with stoppable() as stopping, Ticker(len(jobs), shown=self.shown) as ticker:
-            futures = [pool.submit(self._job, scenario, backend, ticker) for scenario, backend in jobs]
+            order = spread(range(len(jobs)), lambda at: self.workers > 1 and _changes_packages(jobs[at][0]))
+            begun = {at: pool.submit(self._job, *jobs[at], ticker) for at in order}
+            futures = [begun[at] for at in range(len(jobs))]
             told: set[Future[ScenarioResult]] = set()
             try:
                 ended = as_completed(futures)
@@ -132,6 +135,12 @@ class Verification:
     def _saved_backend(self) -> str:
         """Of several backends the one that sees most has its recordings saved."""
         return next(name for name in SEEING_ENOUGH if self.backends.get(name) == "")
+
+
+def _changes_packages(scenario: Scenario) -> bool:
+    """It waits for all others that do: one at a time may (`gotrace.scenario.apt`)."""
+    overlays = (one.environment.settings for one in scenario.acts if one.environment.kind == "overlay")
+    return any("remove" in settings or "install" in settings for settings in overlays)
 
 
 def _succeeded(future: Future[ScenarioResult]) -> bool:
