@@ -169,6 +169,8 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx) {
     if (alive != 0) return 0; /* other threads go on */
     struct exit_record record = {};
     FILL(&record, who, KIND_EXIT);
+    /* Threads that end at the same time all find that none is left; who is followed is gone with the first of them. */
+    if (!forget(bpf_get_current_pid_tgid() >> 32)) return 0;
     /* What wait(2) reports, as kernel/exit.c wait_task_zombie() picks it. */
     READ(flags, signal + OFFSET_signal_struct_flags);
     if (flags & 4 /* SIGNAL_GROUP_EXIT */) {
@@ -178,6 +180,5 @@ int on_exit(struct bpf_raw_tracepoint_args *ctx) {
         READ(record.code, leader + OFFSET_task_struct_exit_code);
     }
     if (live.ringbuf_output(&record, sizeof(record), BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_EXIT);
-    forget(bpf_get_current_pid_tgid() >> 32);
     return 0;
 }

@@ -191,9 +191,12 @@ static inline int follow(u32 tgid, struct tracked *entry) {
     return 0;
 }
 
-static inline void forget(u32 tgid) {
+/* Whether it was followed until now: of several who ask at the same time one is told so. */
+static inline int forget(u32 tgid) {
     u32 slot = tgid & (SLOTS - 1), *many = slots.lookup(&slot);
-    if (tracked.delete(&tgid) == 0 && many) __sync_fetch_and_add(many, -1);
+    if (tracked.delete(&tgid)) return 0;
+    if (many) __sync_fetch_and_add(many, -1);
+    return 1;
 }
 
 /* Once per record and outside of loops: each branch inside one costs the verifier twice. */

@@ -45,6 +45,19 @@ def test_each_thing_done_23_times_is_seen_23_times(happenings: Path) -> None:
     assert seen.output(seen.pid) == "one two\nline\n" * TIMES
 
 
+@pytest.mark.root
+def test_a_process_whose_threads_end_at_the_same_moment_ends_once(tmp_path: Path) -> None:
+    """Each of them may find that it is the last one; one process in seven was told of twice when that was believed."""
+    program = tmp_path / "ends_together"
+    subprocess.run(["gcc", "-O1", "-pthread", "-o", program, PROGRAMS / "ends_together.c"], check=True)
+
+    seen = observe([str(program), "500"])
+
+    assert (seen.lost, seen.wait_status) == ([], 0)
+    assert (len(seen.forks()), len(seen.exits())) == (500, 501)
+    assert {event.pid for event in seen.exits()} == {seen.pid, *(event.child_pid for event in seen.forks())}
+
+
 def test_numbers_of_failures_are_those_that_strace_counts(happenings: Path, tmp_path: Path) -> None:
     table = tmp_path / "strace.txt"
     subprocess.run(["strace", "-f", "-c", "-o", table, happenings], check=False, stderr=subprocess.DEVNULL)
