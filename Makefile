@@ -21,7 +21,7 @@ demo: setup ## a real failing cross-compile diagnosed, then its fix passing
 
 test: setup check ## everything: linters, types, unit, contract, integration and hostile tests
 	@failed=0; set -x; \
-	$(PY) -m pytest -n 2 --dist worksteal tests $(ALONE:%=--ignore=%) || failed=1; \
+	$(PY) -m pytest -n $$(($$(nproc) + 1)) --dist worksteal tests $(ALONE:%=--ignore=%) || failed=1; \
 	$(PY) -m pytest $(ALONE) || failed=1; \
 	exit $$failed
 

@@ -8,12 +8,16 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from gotrace.scenario.runner import build_cache
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -83,8 +87,8 @@ def tool() -> Callable[[str], str]:
 
 
 @pytest.fixture
-def build_env(tmp_path: Path) -> dict[str, str]:
-    """An environment in which only the test decides: nothing of Go or C set, an empty build cache, English messages."""
+def build_env(warm_cache: Path) -> dict[str, str]:
+    """An environment in which only the test decides: nothing of Go or C set, the tests' build cache, English words."""
     decides_builds = (
         "GO",
         "CGO_",
@@ -99,7 +103,7 @@ def build_env(tmp_path: Path) -> dict[str, str]:
     )
     env = {name: value for name, value in os.environ.items() if not name.startswith(decides_builds)}
     return env | {
-        "GOCACHE": str(tmp_path / "go-cache"),
+        "GOCACHE": str(warm_cache),
         "GOENV": "off",
         "GOTOOLCHAIN": "local",
         "GOPROXY": "off",
@@ -177,8 +181,22 @@ def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "go-build-cache"
-    folder.mkdir(exist_ok=True)
+    if not folder.exists():
+        _fill(folder, build_cache())
     return folder
+
+
+def _fill(folder: Path, kept: Path) -> None:
+    """Make a build cache out of one that is kept, by links: in that are the standard library and scenarios' builds.
+
+    Not that one itself: folders of tests have the same names in each session, and what they built would be cached.
+    """
+    filled = Path(tempfile.mkdtemp(dir=folder.parent))
+    # Where it lies on another file system all is compiled.
+    subprocess.run(["cp", "-al", f"{kept}/.", filled], stderr=subprocess.DEVNULL, check=False)
+    with suppress(OSError):  # another process has just done so
+        filled.rename(folder)
+    shutil.rmtree(filled, ignore_errors=True)
 
 
 @pytest.fixture

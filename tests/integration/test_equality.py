@@ -355,11 +355,6 @@ class TestGoBuilds:
     def project(self, tmp_path: Path) -> Path:
         return go_module(tmp_path / "app", {"main.go": ADD})
 
-    @pytest.fixture
-    def build_env(self, build_env: dict[str, str], folder: Path) -> dict[str, str]:
-        """With a cache that both loops share: what fails is compiled again all the same."""
-        return build_env | {"GOCACHE": str(folder / "go-cache")}
-
     @staticmethod
     def build(project: Path, build_env: dict[str, str], *arguments: str, **env: str) -> Both:
         """`go build` in the project's folder."""

@@ -32,15 +32,10 @@ BUILD = "touch begun; while [ ! -e go-on ]; do sleep 0.05; done; go build -o app
 """A build that waits in its middle until the test has done its deed."""
 
 
-@pytest.fixture(scope="module")
-def go_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("go-cache")
-
-
 @pytest.fixture
-def env(build_env: dict[str, str], tmp_path: Path, go_cache: Path) -> dict[str, str]:
+def env(build_env: dict[str, str], tmp_path: Path) -> dict[str, str]:
     mine = {name: value for name, value in build_env.items() if not name.startswith("SUDO_")}
-    return mine | {"XDG_CACHE_HOME": str(tmp_path / "cache"), "GOCACHE": str(go_cache)}
+    return mine | {"XDG_CACHE_HOME": str(tmp_path / "cache")}
 
 
 @pytest.fixture

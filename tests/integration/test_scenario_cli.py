@@ -31,9 +31,11 @@ command = ["sh", "-c", "echo > %s"]
 
 
 @pytest.fixture
-def env(build_env: dict[str, str], tmp_path: Path) -> dict[str, str]:
-    """Everything that is left behind is left below `tmp_path`."""
+def env(build_env: dict[str, str], tmp_path: Path, warm_cache: Path) -> dict[str, str]:
+    """Everything that is left behind is left below `tmp_path`, but what Go compiled."""
     (tmp_path / "tmp").mkdir()
+    (tmp_path / "cache/gotrace").mkdir(parents=True)
+    (tmp_path / "cache/gotrace/scenario-build").symlink_to(warm_cache)
     mine = {name: value for name, value in build_env.items() if not name.startswith(("SUDO_", "GOTRACE_"))}
     return mine | {"TMPDIR": str(tmp_path / "tmp"), "XDG_CACHE_HOME": str(tmp_path / "cache"), "COLUMNS": "100"}
 
