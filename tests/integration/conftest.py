@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from gotrace.scenario.runner import build_cache
+from tests.integration.build_caches import fill
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -182,21 +182,12 @@ def warm_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     own = tmp_path_factory.getbasetemp()
     folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "go-build-cache"
     if not folder.exists():
-        _fill(folder, build_cache())
+        filled = Path(tempfile.mkdtemp(dir=folder.parent))
+        fill(filled)
+        with suppress(OSError):  # another process has just done so
+            filled.rename(folder)
+        shutil.rmtree(filled, ignore_errors=True)
     return folder
-
-
-def _fill(folder: Path, kept: Path) -> None:
-    """Make a build cache out of one that is kept, by links: in that are the standard library and scenarios' builds.
-
-    Not that one itself: folders of tests have the same names in each session, and what they built would be cached.
-    """
-    filled = Path(tempfile.mkdtemp(dir=folder.parent))
-    # Where it lies on another file system all is compiled.
-    subprocess.run(["cp", "-al", f"{kept}/.", filled], stderr=subprocess.DEVNULL, check=False)
-    with suppress(OSError):  # another process has just done so
-        filled.rename(folder)
-    shutil.rmtree(filled, ignore_errors=True)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.build_caches import fill
 from tests.integration.ordinary_user import Done, OrdinaryUser, may_use_sudo, ordinary_user, run
 from tests.integration.watching import wait_for
 
@@ -25,6 +26,8 @@ WHY = "watched by ptrace, not eBPF: no CAP_BPF and CAP_PERFMON (try --sudo)"
 @pytest.fixture(scope="module")
 def user() -> Iterator[OrdinaryUser]:
     with ordinary_user() as somebody:
+        somebody.file(".cache/used", "")
+        fill(somebody.home / ".cache/go-build", somebody.uid, somebody.gid)
         somebody.file("hello/go.mod", "module ex/hello\ngo 1.21\n")
         somebody.file("hello/main.go", 'package main\n\nfunc main() { println("hello") }\n')
         somebody.file("header/go.mod", "module ex/header\ngo 1.21\n")

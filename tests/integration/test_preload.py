@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.build_caches import fill
 from tests.integration.projects import HEADER, go_module
 
 pytestmark = [
@@ -59,6 +60,7 @@ def nobodys() -> Iterator[Path]:
         go_module(folder / "app", {"main.go": HEADER.format()})
         for path in (folder, *folder.rglob("*")):
             os.chown(path, entry.pw_uid, entry.pw_gid)
+        fill(folder / "cache", entry.pw_uid, entry.pw_gid)
         yield folder
 
 

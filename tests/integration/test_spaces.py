@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
@@ -13,6 +12,7 @@ import pytest
 
 from gotrace.scenario import suites
 from gotrace.scenario.loader import ScenarioError
+from tests.integration.build_caches import fill
 from tests.integration.spaces import Who, needed_by, somebody
 
 ERRORS = "import errno, os, sys\ntry: {}\nexcept OSError as e: print(errno.errorcode[e.errno])\nelse: print('fine')"
@@ -270,9 +270,7 @@ def test_bullseye_has_its_own_glibc_and_the_hosts_go(who: Who) -> None:
         'import "C"\n\nfunc main() { println(C.GoString(C.gnu_get_libc_version())) }\n'
     )
     env = {"GOCACHE": str(who.work / "cache"), "GOTOOLCHAIN": "local", "GOFLAGS": "", "CGO_ENABLED": "1", "CC": "gcc"}
-    (who.work / "cache").mkdir(exist_ok=True)
-    if who.uid:
-        os.chown(who.work / "cache", who.uid, -1)
+    fill(who.work / "cache", who.uid)
     line = "ldd --version | head -n 1; go build -o app main.go && ./app; id -u"
     done = who.run(*prefix, "sh", "-c", line, **env)
     assert done.stderr == "2.31\n"
