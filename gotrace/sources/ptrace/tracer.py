@@ -21,6 +21,7 @@ from gotrace.sources.ptrace.processes import (
     Process,
     Processes,
     folders,
+    has_ended,
     is_process,
     leader_of,
     lost_privilege,
@@ -175,8 +176,8 @@ class Tracer:
         if child in self._adopted:
             self._adopted.remove(child)
             return  # we have found out by ourselves
-        status, when = self._gone.pop(child, (0, 0))
-        if time.monotonic_ns() - when > _EARLY_NS:  # or it was another one with that id
+        status, when = self._gone.pop(child, (0, None))
+        if when is None or (time.monotonic_ns() - when > _EARLY_NS and not has_ended(child)):  # another had that id
             thread = stop.status == PTRACE_EVENT_CLONE and not is_process(child)
             self._adopt(stop.tid, child, thread=thread)
         elif stop.status != PTRACE_EVENT_CLONE:  # that is a thread's, as good as always

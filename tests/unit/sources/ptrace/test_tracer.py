@@ -134,6 +134,25 @@ class TestBirths:
         assert told(events) == [("Fork", ROOT), ("Exit", CHILD), ("Exit", ROOT)]
         assert [event.signal for event in events if isinstance(event, Exit)] == [SIGKILL, None]
 
+    def test_whose_birth_is_told_very_late_has_an_end_too(
+        self, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tracer, "_EARLY_NS", -1)
+
+        events = follow(channel, Scripted(gone(CHILD), born(ROOT, CHILD), gone(ROOT)))
+
+        assert told(events) == [("Fork", ROOT), ("Exit", CHILD), ("Exit", ROOT)]
+
+    def test_who_has_the_id_of_one_that_is_long_gone_is_another(
+        self, channel: Channel, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(tracer, "_EARLY_NS", -1)
+        monkeypatch.setattr(tracer, "has_ended", lambda _: False)
+
+        events = follow(channel, Scripted(gone(CHILD, SIGKILL), born(ROOT, CHILD), gone(CHILD), gone(ROOT)))
+
+        assert [event.signal for event in events if isinstance(event, Exit)] == [None, None]
+
     def test_a_thread_that_was_killed_before_its_birth_was_told_is_no_process(self, channel: Channel) -> None:
         events = follow(
             channel, Scripted(gone(THREAD, SIGKILL), born(ROOT, THREAD, abi.PTRACE_EVENT_CLONE), gone(ROOT))
