@@ -12,8 +12,6 @@ import struct
 from pathlib import Path
 from typing import Final
 
-from gotrace.host import kernel
-
 _NEW_MOUNTS: Final = 0x00020000
 _NEW_USERS: Final = 0x10000000
 _NEW_NETWORK: Final = 0x40000000
@@ -46,6 +44,8 @@ def unshare(*, mounts: bool, network: bool) -> None:
     try:
         _unshare(flags)
     except PermissionError:
+        from gotrace.host import kernel  # 6 ms, which whoever goes in without a user namespace does not wait for
+
         held, uid, gid = kernel.capability_mask(_STATUS.read_text(), "CapPrm"), os.geteuid(), os.getegid()
         _unshare(flags | _NEW_USERS)
         Path("/proc/self/setgroups").write_text("deny")  # the kernel asks for it in front of a gid_map of one's own
@@ -56,6 +56,8 @@ def unshare(*, mounts: bool, network: bool) -> None:
 
 def permitted() -> bool:
     """New namespaces are to be had without a user namespace: CAP_SYS_ADMIN is effective (namespaces(7))."""
+    from gotrace.host import kernel
+
     return kernel.holds(_STATUS.read_text(), _CAP_SYS_ADMIN)
 
 

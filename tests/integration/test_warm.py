@@ -22,18 +22,22 @@ from tests.integration.watching import wait_for
 
 RUN = ("run", "--backend", "ptrace", "--no-color", "-q", "--")
 PATH = {"PATH": os.environ["PATH"], "HOME": "/"}
+HERE = Plan()
 
 
 @pytest.fixture
 def gotrace(tmp_path: Path) -> Callable[..., tuple[int, str]]:
     """Runs it; its status and all that was printed."""
 
-    def run(*arguments: str, env: dict[str, str] | None = None, seconds: float = 60) -> tuple[int, str]:
+    def run(
+        *arguments: str, plan: Plan = HERE, env: dict[str, str] | None = None, seconds: float = 60
+    ) -> tuple[int, str]:
         printed = tmp_path / f"printed-{threading.get_ident()}"
         with printed.open("wb") as stream:
             status = warm.run(
-                arguments, folder=tmp_path, env={**PATH, **(env or {})}, output=stream.fileno(), seconds=seconds
-            )
+                arguments,
+                plan=plan, folder=tmp_path, env={**PATH, **(env or {})}, output=stream.fileno(), seconds=seconds,
+            )  # fmt: skip
         return status, printed.read_text(errors="backslashreplace")
 
     return run
@@ -94,35 +98,31 @@ _GIVEN: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="others take a user namespace, and an execve(2) in it")
 @pytest.mark.parametrize(("kind", "settings", "script"), _GIVEN, ids=[kind for kind, _, _ in _GIVEN])
-def test_it_goes_into_an_environment_first(tmp_path: Path, kind: str, settings: dict[str, Any], script: str) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
+def test_it_goes_into_an_environment_first(
+    gotrace: Callable[..., tuple[int, str]], tmp_path: Path, kind: str, settings: dict[str, Any], script: str
+) -> None:
     plan = space(kind).plan(settings, tmp_path)
     assert enter.by_itself(plan)
     command = (*RUN, "sh", "-c", f"{script}; pwd -P; grep ^Cap /proc/self/status; env | sort | grep -v ^_=")
-    env = {**PATH, "LC_ALL": "C"}
+    english = {"LC_ALL": "C"}
     executed = subprocess.run(
         [*plan.program(), sys.executable, "-m", "gotrace", *command],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, env=env, cwd=tmp_path,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True, env=PATH | english, cwd=tmp_path,
     )  # fmt: skip
-    with (tmp_path / "printed").open("w+") as stream:
-        assert warm.run(command, plan=plan, folder=tmp_path, env=env, output=stream.fileno(), seconds=60) == 0
-        stream.seek(0)
-        assert stream.read() == executed.stdout
+    assert gotrace(*command, plan=plan, env=english) == (0, executed.stdout)
     assert not Path("/etc/gotrace-was-here").exists()
 
 
-def test_an_environment_that_cannot_be_had_is_told(tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("needs root")
-    plan = Plan(mount=True, hide=["/no/such/file"])
-    with (tmp_path / "printed").open("w+") as stream:
-        assert warm.run([*RUN, "true"], plan=plan, folder=tmp_path, env=PATH, output=stream.fileno(), seconds=60) == 125
-        stream.seek(0)
-        assert stream.read() == (
-            "gotrace: this environment cannot be set up: there is no /no/such/file that could be hidden\n"
-        )
+@pytest.mark.root
+@pytest.mark.skipif(os.geteuid() != 0, reason="others take a user namespace, and an execve(2) in it")
+def test_an_environment_that_cannot_be_had_is_told(gotrace: Callable[..., tuple[int, str]]) -> None:
+    assert gotrace(*RUN, "true", plan=Plan(mount=True, hide=["/no/such/file"])) == (
+        125,
+        "gotrace: this environment cannot be set up: there is no /no/such/file that could be hidden\n",
+    )
 
 
 def test_many_at_a_time(gotrace: Callable[..., tuple[int, str]]) -> None:
