@@ -17,16 +17,12 @@
     ((one)->id != (its) && (one)->calls && ((one)->calls >= CLOCK_FEW || (now) - (one)->ts_ns < CLOCK_IDLE_NS))
 
 static inline void on_clock_read(struct tracked *who, struct pt_regs *regs, u32 nr) {
-    u64 clock = 0, ip = 0;
-    u32 status = 0;
-    READ(status, (char *)bpf_get_current_task() + OFFSET_task_struct_thread_info + OFFSET_thread_info_status);
-    if (status & 2 /* TS_COMPAT: the number means another call */) return;
+    u64 ip = regs->ip;
+    if (is_compat()) return; /* the number means another call */
     if (nr == 228) {
-        READ(clock, &regs->di);
-        clock &= 0xffffffff; /* clockid_t is an int */
+        u32 clock = regs->di;
         if (clock > 11 || !(SERVED_CLOCKS >> clock & 1)) return;
     }
-    READ(ip, &regs->ip);
     u64 now = bpf_ktime_get_ns(), id = MIXED(MIXED(ip, (u64)who->pid << 32 | nr), CLOCK_BITS);
     u32 place = id >> (64 - CLOCK_BITS);
     struct clock_reads *one = clock_reads.lookup(&place);

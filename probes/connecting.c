@@ -25,39 +25,32 @@ static inline void on_connecting(struct pt_regs *regs) {
     if (!record) return;
     struct connecting *one = (struct connecting *)record->text; /* room that nobody else needs now */
     struct socket_key key = {};
-    u64 descriptor = 0, length = 0;
-    READ(descriptor, &regs->di);
-    READ(one->address_at, &regs->si);
-    READ(length, &regs->dx);
-    key.tgid = bpf_get_current_pid_tgid() >> 32;
-    key.descriptor = descriptor;
+    u32 length = regs->dx;
+    one->address_at = regs->si;
     one->length = length;
     one->unused = 0;
+    key.tgid = bpf_get_current_pid_tgid() >> 32;
+    key.descriptor = regs->di;
     if (bpf_probe_read_user(one->address, address_bytes(length), (void *)one->address_at)) return;
     connecting.update(&key, one);
 }
 
-static inline void on_socket_error(void *ctx, struct tracked *who, struct pt_regs *regs) {
-    u64 level = 0, name = 0, descriptor = 0, value = 0;
-    READ(level, &regs->si);
-    READ(name, &regs->dx);
-    if ((u32)level != 1 /* SOL_SOCKET */ || (u32)name != 4 /* SO_ERROR */) return;
-    READ(descriptor, &regs->di);
-    READ(value, &regs->r10);
+static inline void on_socket_error(typed_context *ctx, struct tracked *who, struct pt_regs *regs) {
+    if ((u32)regs->si != 1 /* SOL_SOCKET */ || (u32)regs->dx != 4 /* SO_ERROR */) return;
     struct socket_key key = {};
     key.tgid = bpf_get_current_pid_tgid() >> 32;
-    key.descriptor = descriptor;
+    key.descriptor = regs->di;
     struct connecting *one = connecting.lookup(&key);
     if (!one) return;
     u32 zero = 0, error = 0;
     struct failure_record *record = scratch_failure.lookup(&zero);
-    if (!record || bpf_probe_read_user(&error, sizeof(error), (void *)value)) return;
+    if (!record || bpf_probe_read_user(&error, sizeof(error), (void *)regs->r10)) return;
     FILL(record, who, KIND_FAILURE);
     record->nr = NR_CONNECT;
     record->error = error;
     record->abi = ABI_X86_64;
     record->flags = FLAG_IN_PROGRESS;
-    READ(record->ip, &regs->ip);
+    record->ip = regs->ip;
     record->args[0] = key.descriptor;
     record->args[1] = one->address_at;
     record->args[2] = one->length;

@@ -43,7 +43,7 @@ static inline int is_exec(u32 nr, u32 abi) {
     return nr == 59 || nr == 322;
 }
 
-static inline void tell_failure(void *ctx, struct tracked *who, struct failure_record *record) {
+static inline void tell_failure(typed_context *ctx, struct tracked *who, struct failure_record *record) {
     u32 bytes = record->path1_bytes + record->path2_bytes, nr = record->nr, abi = record->abi;
     asm volatile("" : "+r"(bytes));
     bytes &= 2 * PATH_LIMIT - 1;
@@ -64,19 +64,19 @@ static inline void tell_failure(void *ctx, struct tracked *who, struct failure_r
 
 #ifdef RUNNING
 /* A program of its own: else the verifier would go through all of this for each way in which a record is filled. */
-int on_failure_record(struct bpf_raw_tracepoint_args *ctx) {
+int on_failure_record(typed_context *ctx) {
     u32 zero = 0;
     struct tracked *who = followed();
     struct failure_record *record = scratch_failure.lookup(&zero);
-    if (who && record) tell_failure((void *)ctx, who, record);
+    if (who && record) tell_failure(ctx, who, record);
     return 0;
 }
 #endif
 
 /* The last thing that a program does: where its record is handed over by another one, it does not come back. */
-static inline void hand_over(void *ctx, struct tracked *who, struct failure_record *record) {
+static inline void hand_over(typed_context *ctx, struct tracked *who, struct failure_record *record) {
 #ifdef RUNNING
-    tail_programs.call(ctx, TAIL_FAILURE);
+    typed_tails.call(ctx, TAIL_FAILURE);
     count(COUNTER_LOST_FAILURE);
 #else
     tell_failure(ctx, who, record);

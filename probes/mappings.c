@@ -112,51 +112,49 @@ int on_library(struct bpf_raw_tracepoint_args *ctx) {
     char *mapping = (char *)waiting->mappings[waiting->next & (EXEC_MAPPINGS - 1)], *file = 0;
     u64 end = 0, page = 0;
     waiting->next++;
-    if (mapping) {
-        READ(scratch->address, mapping + OFFSET_vm_area_struct_vm_start);
-        READ(end, mapping + OFFSET_vm_area_struct_vm_end);
-        READ(page, mapping + OFFSET_vm_area_struct_vm_pgoff);
-        READ(file, mapping + OFFSET_vm_area_struct_vm_file);
-        scratch->bytes = end - scratch->address;
-        scratch->left = page << 12;
-    } else {
-        scratch->address = waiting->base;
-        scratch->bytes = waiting->size;
-        scratch->left = waiting->offset;
-        file = (char *)waiting->file;
-    }
+    READ(scratch->address, mapping + OFFSET_vm_area_struct_vm_start);
+    READ(end, mapping + OFFSET_vm_area_struct_vm_end);
+    READ(page, mapping + OFFSET_vm_area_struct_vm_pgoff);
+    READ(file, mapping + OFFSET_vm_area_struct_vm_file);
+    scratch->bytes = end - scratch->address;
+    scratch->left = page << 12;
     if (file) emit_library(scratch, who, file);
     else emit_vdso(scratch, who, mapping);
     if (waiting->next < waiting->found) tail_programs.call((void *)ctx, TAIL_LIBRARY);
     return 0;
 }
 
-static inline void on_mmap(void *ctx, struct tracked *who, struct pt_regs *regs, u64 nr, u64 base) {
-    struct pt_regs call = {};
-    char *task = (char *)bpf_get_current_task();
-    u32 compat = 0, zero = 0, fd = 0;
-    u64 size = 0, protection = 0, kind = 0, offset = 0;
-    READ(compat, task + OFFSET_task_struct_thread_info + OFFSET_thread_info_status);
-    compat &= 2; /* TS_COMPAT */
-    if (nr != (compat ? 192 : 9)) return;
-    READ(call, regs);
+/* Tells of what mmap(2) mapped. */
+int on_mapped(typed_context *ctx) {
+    u32 zero = 0;
+    struct tracked *who = followed();
+    struct text_scratch *scratch = scratch_text.lookup(&zero);
+    struct mmap_scratch *made = scratch_mmap.lookup(&zero);
+    if (!who || !scratch || !made) return 0;
+    scratch->address = made->base;
+    scratch->bytes = made->size;
+    scratch->left = made->offset;
+    emit_library(scratch, who, (char *)made->file);
+    return 0;
+}
+
+static inline void on_mmap(typed_context *ctx, struct tracked *who, struct pt_regs *regs, u64 base) {
+    u32 compat = is_compat(), zero = 0, fd = regs->r8;
+    u64 size = regs->si, protection = regs->dx, kind = regs->r10, offset = regs->r9;
+    if (regs->orig_ax != (compat ? 192 : 9)) return;
     if (compat) {
-        size = (u32)call.cx; protection = call.dx; kind = call.si; fd = call.di; offset = (u64)(u32)call.bp << 12;
-    } else {
-        size = call.si; protection = call.dx; kind = call.r10; fd = call.r8; offset = call.r9;
+        size = (u32)regs->cx; kind = regs->si; fd = regs->di; offset = (u64)(u32)regs->bp << 12;
     }
     if (!(protection & PROT_EXECUTE) || (kind & MAP_ANONYMOUS)) return;
-    struct mappings_scratch *waiting = scratch_mappings.lookup(&zero);
-    if (!waiting) return;
+    struct mmap_scratch *made = scratch_mmap.lookup(&zero);
+    if (!made) return;
     char *file = file_behind(fd);
     if (file) {
-        waiting->mappings[0] = waiting->next = 0;
-        waiting->found = 1;
-        waiting->base = base;
-        waiting->size = (size + 4095) & ~4095ULL;
-        waiting->offset = offset;
-        waiting->file = (u64)file;
-        tail_programs.call(ctx, TAIL_LIBRARY); /* does not come back */
+        made->base = base;
+        made->size = (size + 4095) & ~4095ULL;
+        made->offset = offset;
+        made->file = (u64)file;
+        typed_tails.call(ctx, TAIL_MAPPED); /* does not come back */
     }
     count(COUNTER_LOST_LIBRARY); /* another thread has closed it meanwhile */
 }

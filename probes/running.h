@@ -71,14 +71,14 @@ struct dl_call { u64 began_ns; u64 first; u64 second; u64 third; u64 caller; };
 
 /*
  * Mappings to be told of, one by one, each by a program of its own: the verifier would have to go through as many
- * paths as the loop over them has turns. `mappings` are the kernel's structures of what an exec mapped; a null pointer
- * is the one that mmap(2) just made, and then base, size, offset and file say what it is.
+ * paths as the loop over them has turns. `mappings` are the kernel's structures of what an exec mapped.
  */
 struct mappings_scratch {
     u64 branch, branch_at, branch_end, leaf, leaf_at, leaf_end, found, next;
     u64 mappings[EXEC_MAPPINGS];
-    u64 base, size, offset, file;
 };
+/* What mmap(2) just made. */
+struct mmap_scratch { u64 base, size, offset, file; };
 
 /*
  * Failing calls that came too fast to be told one by one: `folded` of them, the last one at `ts_ns`. They are of one
@@ -117,14 +117,18 @@ struct socket_key { u32 tgid; s32 descriptor; };
 struct connecting { u64 address_at; u32 length; u32 unused; char address[112]; };
 BPF_TABLE("lru_hash", struct socket_key, struct connecting, connecting, 1024);
 
+/* One array holds programs of one kind only: those of on_sys_exit have their own. */
 #define TAIL_LIBRARY 0
 #define TAIL_GOROUTINE 1
-#define TAIL_FAILURE 2
-BPF_PROG_ARRAY(tail_programs, 3);
+BPF_PROG_ARRAY(tail_programs, 2);
+#define TAIL_FAILURE 0
+#define TAIL_MAPPED 1
+BPF_PROG_ARRAY(typed_tails, 2);
 BPF_RINGBUF_OUTPUT(unseen, 16);
 BPF_TABLE("hash", struct file_id, u32, libraries_seen, 16384);
 BPF_TABLE("hash", struct dl_key, struct dl_call, dl_calls, 16384);
 BPF_PERCPU_ARRAY(scratch_mappings, struct mappings_scratch, 1);
+BPF_PERCPU_ARRAY(scratch_mmap, struct mmap_scratch, 1);
 BPF_PERCPU_ARRAY(scratch_signal, struct signal_record, 1);
 BPF_ARRAY(layout_library_head, struct library_head, 1);
 BPF_ARRAY(layout_dl_record, struct dl_record, 1);

@@ -6,8 +6,7 @@
  * those of go, the C toolchain and pkg-config only. Counts writes to descriptors 1 and 2 that reach a terminal.
  * Caveats: a tool that moved its stderr to another descriptor is not heard; the text is read after the call, when
  * another thread may have changed it. sendfile, splice and io_uring are not seen.
- * Overhead: one read of 24 bytes for each successful call of a followed process; measured in
- * docs/performance.md.
+ * Overhead: two comparisons for each successful call of a followed process; measured in docs/performance.md.
  */
 static inline int is_terminal(u64 fd) {
     char *task = (char *)bpf_get_current_task(), *files = 0, *table = 0, **slots = 0, *file = 0, *inode = 0;
@@ -69,22 +68,16 @@ static inline void emit_stderr(struct text_scratch *scratch, struct tracked *who
     if (scratch->left) count(COUNTER_LOST_OUTPUT); /* unreadable, or in more pieces than we follow */
 }
 
-/* Three neighbours in struct pt_regs, read at once: two arguments of a 64-bit call, and the number of any. */
-struct call { u64 second; u64 first; u64 nr; };
 #define WRITES(nr) ((nr) == 1 || (nr) == 18 /* pwrite64 */ || (nr) == 20 /* writev */)
 #define WRITES_BY_I386(nr) ((nr) == 4 || (nr) == 146 || (nr) == 181)
 
-static inline void on_write(struct tracked *who, struct pt_regs *regs, struct call *call, u64 written) {
-    u64 nr = call->nr, fd = call->first, buffer = call->second;
-    u32 compat = 0, zero = 0;
-    READ(compat, (char *)bpf_get_current_task() + OFFSET_task_struct_thread_info + OFFSET_thread_info_status);
-    compat &= 2; /* TS_COMPAT, arch/x86/include/asm/thread_info.h */
+static inline void on_write(struct tracked *who, struct pt_regs *regs, u64 written) {
+    u64 nr = regs->orig_ax, fd = regs->di, buffer = regs->si;
+    u32 compat = is_compat(), zero = 0;
     if (compat) {
         if (!WRITES_BY_I386(nr)) return;
-        READ(fd, &regs->bx);
-        READ(buffer, &regs->cx);
-        fd &= 0xffffffff;
-        buffer &= 0xffffffff;
+        fd = (u32)regs->bx;
+        buffer = (u32)regs->cx;
     } else if (!WRITES(nr)) {
         return;
     }

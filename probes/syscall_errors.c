@@ -15,26 +15,19 @@
 #define REGISTRATION 0x676f7472 /* "gotr" */
 
 static inline void register_caller(struct pt_regs *regs) {
-    u64 nr = 0, option = 0, cookie = 0;
-    READ(nr, &regs->orig_ax);
-    if (nr != 157 /* prctl */) return;
-    READ(option, &regs->di);
-    if (option != REGISTRATION) return;
-    READ(cookie, &regs->si);
+    if (regs->orig_ax != 157 /* prctl */ || regs->di != REGISTRATION) return;
     u32 zero = 0;
     struct config *settings = config.lookup(&zero);
-    if (!settings || settings->cookie != cookie) return;
+    if (!settings || settings->cookie != regs->si) return;
     char *task = (char *)bpf_get_current_task(), *pid = 0;
     u32 level = 0, tgid = bpf_get_current_pid_tgid() >> 32;
     READ(pid, task + OFFSET_task_struct_thread_pid);
     READ(level, pid + OFFSET_pid_level);
     settings->view_level = level; /* the child, or the collector, is in gotrace's own PID namespace */
 #ifdef RUNNING
-    u64 pidfd = 0, no_more = 0; /* a descriptor, and one more; 0 is the caller itself */
-    READ(pidfd, &regs->dx);
-    READ(no_more, &regs->r10);
+    u64 pidfd = regs->dx; /* a descriptor, and one more; 0 is the caller itself */
     if (pidfd) {
-        follow_behind(pidfd - 1, no_more, level);
+        follow_behind(pidfd - 1, regs->r10 /* no more */, level);
         return;
     }
 #endif
@@ -63,18 +56,14 @@ static inline u32 read_address(struct failure_record *record, u32 position) {
 }
 #endif
 
-static inline void on_failure(void *ctx, struct tracked *who, char *registers, s64 result) {
-    u32 zero = 0, status = 0, abi = ABI_X86_64, error = -result;
-    u64 number = 0;
-    READ(number, &((struct pt_regs *)registers)->orig_ax); /* not all of them: most failing calls are noise */
-    u32 nr = number;
+static inline void on_failure(typed_context *ctx, struct tracked *who, struct pt_regs *regs, s64 result) {
+    u32 zero = 0, abi = ABI_X86_64, error = -result, nr = regs->orig_ax;
     if (nr == (u32)-1) return; /* after rt_sigreturn: not a call */
     if (error >= 512 && error <= 530) { /* kernel-internal restart codes, include/linux/errno.h */
         count(COUNTER_INTERRUPTED);
         return;
     }
-    READ(status, (char *)bpf_get_current_task() + OFFSET_task_struct_thread_info + OFFSET_thread_info_status);
-    if (status & 2) abi = ABI_I386;
+    if (is_compat()) abi = ABI_I386;
     else if (nr & 0x40000000) { abi = ABI_X32; nr &= ~0x40000000; }
     u32 index = nr < 512 ? nr : 511;
     if (abi == ABI_I386) index += 512;
@@ -83,27 +72,25 @@ static inline void on_failure(void *ctx, struct tracked *who, char *registers, s
     for (u32 i = 0; i < 4; i++)
         if (info->noise[i] == error && error) {
 #ifdef RUNNING
-            if (error == IN_PROGRESS && nr == NR_CONNECT && abi == ABI_X86_64) on_connecting((struct pt_regs *)registers);
+            if (error == IN_PROGRESS && nr == NR_CONNECT && abi == ABI_X86_64) on_connecting(regs);
 #endif
             count(COUNTER_NOISE + ((info->noise_slot + i) & 127));
             return;
         }
     struct failure_record *record = scratch_failure.lookup(&zero);
     if (!record) return;
-    struct pt_regs regs = {};
-    READ(regs, registers);
     FILL(record, who, KIND_FAILURE);
     record->nr = nr;
     record->error = error;
     record->abi = abi;
     record->flags = 0;
-    record->ip = regs.ip;
+    record->ip = regs->ip;
     if (abi == ABI_I386) {
-        record->args[0] = (u32)regs.bx; record->args[1] = (u32)regs.cx; record->args[2] = (u32)regs.dx;
-        record->args[3] = (u32)regs.si; record->args[4] = (u32)regs.di; record->args[5] = (u32)regs.bp;
+        record->args[0] = (u32)regs->bx; record->args[1] = (u32)regs->cx; record->args[2] = (u32)regs->dx;
+        record->args[3] = (u32)regs->si; record->args[4] = (u32)regs->di; record->args[5] = (u32)regs->bp;
     } else {
-        record->args[0] = regs.di; record->args[1] = regs.si; record->args[2] = regs.dx;
-        record->args[3] = regs.r10; record->args[4] = regs.r8; record->args[5] = regs.r9;
+        record->args[0] = regs->di; record->args[1] = regs->si; record->args[2] = regs->dx;
+        record->args[3] = regs->r10; record->args[4] = regs->r8; record->args[5] = regs->r9;
     }
     u32 first = read_path(record, 0, info->path1), second = 0;
 #ifdef RUNNING
@@ -116,26 +103,22 @@ static inline void on_failure(void *ctx, struct tracked *who, char *registers, s
 }
 
 /* Whether anything is done about a call that succeeded. */
-static inline int matters(struct call *call, s64 result) {
-    u64 nr = call->nr;
-    if (WRITES(nr)) return (call->first == 1 || call->first == 2) && result; /* cmd/go writes 0 bytes a hundred times */
+static inline int matters(struct pt_regs *regs, s64 result) {
+    u64 nr = regs->orig_ax;
+    if (WRITES(nr)) return (regs->di == 1 || regs->di == 2) && result; /* cmd/go writes 0 bytes a hundred times */
 #ifdef RUNNING
     if (nr == NR_GETSOCKOPT || READS_CLOCK(nr) || MAPS(nr)) return 1;
 #endif
     return WRITES_BY_I386(nr);
 }
 
-int on_sys_exit(struct bpf_raw_tracepoint_args *ctx) {
-    s64 result = ctx->args[1];
-    struct pt_regs *regs = (struct pt_regs *)ctx->args[0];
-    struct call call = {};
+int on_sys_exit(typed_context *ctx) {
+    struct pt_regs *regs = (struct pt_regs *)ctx[0];
+    s64 result = ctx[1];
     struct tracked *who = 0;
     u32 tgid = bpf_get_current_pid_tgid() >> 32;
     if (perhaps_followed(tgid)) {
-        if (result >= 0) {
-            READ(call, &regs->si);
-            if (!matters(&call, result)) return 0;
-        }
+        if (result >= 0 && !matters(regs, result)) return 0;
         who = tracked.lookup(&tgid);
     }
     if (!who) {
@@ -143,14 +126,16 @@ int on_sys_exit(struct bpf_raw_tracepoint_args *ctx) {
         return 0;
     }
     if (result < 0) {
-        if (result >= -4095) on_failure(ctx, who, (char *)regs, result);
+        if (result >= -4095) on_failure(ctx, who, regs, result);
         return 0;
     }
-    if (WRITES(call.nr) || WRITES_BY_I386(call.nr)) on_write(who, regs, &call, result);
+    u64 nr = regs->orig_ax;
 #ifdef RUNNING
-    if (call.nr == NR_GETSOCKOPT) on_socket_error(ctx, who, regs);
-    if (READS_CLOCK(call.nr)) on_clock_read(who, regs, call.nr);
-    if (MAPS(call.nr)) on_mmap(ctx, who, regs, call.nr, result);
+    if (nr == NR_GETSOCKOPT) on_socket_error(ctx, who, regs);
+    else if (READS_CLOCK(nr)) on_clock_read(who, regs, nr);
+    else if (MAPS(nr)) on_mmap(ctx, who, regs, result);
+    else
 #endif
+    on_write(who, regs, result);
     return 0;
 }

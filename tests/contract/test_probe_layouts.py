@@ -5,6 +5,8 @@ The numbers below are the format of spools: a change here makes spools of older 
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from gotrace.host.kernel import bcc_location
@@ -75,6 +77,11 @@ def test_every_program_is_compiled_and_names_only_known_maps(compiled: Compiled,
     assert {program.name for program in compiled.programs} == set(unit.programs(running=running))
     known = {spec.name for spec in compiled.maps}
     assert {name for program in compiled.programs for _, name in program.maps} <= known
+
+
+def test_the_typed_programs_are_those_that_read_memory_without_a_helper() -> None:
+    written = set(re.findall(r"^int (on_\w+)\(typed_context", unit.source(running=True), re.MULTILINE))
+    assert written == set(unit.TYPED_PROGRAMS)
 
 
 def test_constants_are_read_from_the_header() -> None:

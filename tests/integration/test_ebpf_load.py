@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gotrace.sources.ebpf import cache, unit
+from gotrace.sources.ebpf.btf import Btf
 from gotrace.sources.ebpf.compile import compile_probes
 from gotrace.sources.ebpf.loader import LoadedProbes
 
@@ -26,3 +27,11 @@ def test_the_verifier_has_little_to_go_through(running: bool) -> None:
     assert sum(verified.values()) < (MOST_VERIFIED_FOR_A_RUN if running else MOST_VERIFIED), verified
     assert probes.missing == {}
     assert set(verified) == {program.name for program in compiled.programs} - {unit.DL_PROGRAM}
+
+
+@pytest.mark.root
+@pytest.mark.parametrize("running", [False, True], ids=["build", "run"])
+def test_what_is_for_kernels_before_linux_5_11_loads_as_well(running: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Btf, "mentions", lambda *_: False)
+    with LoadedProbes(compile_probes(running=running), cookie=1) as probes:
+        assert probes.missing == {}

@@ -18,6 +18,8 @@ _MAP_CREATE, _MAP_UPDATE_ELEM, _PROG_LOAD, _OBJ_GET_INFO_BY_FD, _RAW_TRACEPOINT_
 _LINK_CREATE: Final = 28
 _PROG_TYPE_RAW_TRACEPOINT: Final = 17
 _PROG_TYPE_KPROBE: Final = 2
+_PROG_TYPE_TRACING: Final = 26
+_TRACE_RAW_TP: Final = 23
 PERF_EVENT, UPROBE_MULTI = 41, 48
 """Ways to attach (enum bpf_attach_type)."""
 _ATTR_BYTES: Final = 144
@@ -70,21 +72,29 @@ def update_element(map_fd: int, key: bytes, value: bytes) -> None:
     _bpf(_MAP_UPDATE_ELEM, attributes, "update map element")
 
 
-def load_program(name: str, instructions: bytes, license_text: str, *, uprobe: int | None = None) -> int:
+def load_program(
+    name: str, instructions: bytes, license_text: str, *, uprobe: int | None = None, tracepoint: int = 0
+) -> int:
     """Load a program for a raw tracepoint; its descriptor (CLOEXEC).
 
-    `uprobe`: it is one for uprobes, to be attached in this way.
+    `uprobe`: it is one for uprobes, to be attached in this way. `tracepoint`: the id of its tracepoint's type in the
+    kernel's BTF, where the verifier is to know what it is handed.
 
     Raises:
         BpfError: EPERM without CAP_BPF and CAP_PERFMON, EINVAL or EACCES from the verifier (then with its log).
     """
+    kind, attach = _PROG_TYPE_RAW_TRACEPOINT, 0
+    if uprobe is not None:
+        kind, attach = _PROG_TYPE_KPROBE, UPROBE_MULTI if uprobe == UPROBE_MULTI else 0
+    elif tracepoint:
+        kind, attach = _PROG_TYPE_TRACING, _TRACE_RAW_TP
     code = (ctypes.c_char * len(instructions)).from_buffer_copy(instructions)
     license_buffer = ctypes.create_string_buffer(license_text.encode())
 
     def attempt(log: ctypes.Array[ctypes.c_char] | None) -> int:
         attributes = struct.pack(
             "<IIQQIIQII",
-            _PROG_TYPE_RAW_TRACEPOINT if uprobe is None else _PROG_TYPE_KPROBE,
+            kind,
             len(instructions) // 8,
             ctypes.addressof(code),
             ctypes.addressof(license_buffer),
@@ -94,7 +104,7 @@ def load_program(name: str, instructions: bytes, license_text: str, *, uprobe: i
             0,
             0,
         )
-        expected = struct.pack("<II", 0, UPROBE_MULTI if uprobe == UPROBE_MULTI else 0)
+        expected = struct.pack("<II36xI", 0, attach, tracepoint)
         return _bpf(_PROG_LOAD, attributes + _object_name(name) + expected, f"load program {name}")
 
     try:
@@ -109,14 +119,14 @@ def load_program(name: str, instructions: bytes, license_text: str, *, uprobe: i
             raise BpfError(error.errno or 0, f"load program {name}", text) from refused
 
 
-def attach_raw_tracepoint(tracepoint: str, program_fd: int) -> int:
-    """Attach a program; closing the returned descriptor detaches it.
+def attach_raw_tracepoint(tracepoint: str, program_fd: int, *, typed: bool = False) -> int:
+    """Attach a program; closing the returned descriptor detaches it. `typed`: it was loaded for just this tracepoint.
 
     Raises:
         BpfError: ENOENT where this kernel has no such tracepoint.
     """
     name = ctypes.create_string_buffer(tracepoint.encode())
-    attributes = struct.pack("<QI", ctypes.addressof(name), program_fd)
+    attributes = struct.pack("<QI", 0 if typed else ctypes.addressof(name), program_fd)
     return _bpf(_RAW_TRACEPOINT_OPEN, attributes, f"attach to tracepoint {tracepoint}")
 
 

@@ -15,7 +15,7 @@ from gotrace.errors import CaptureError
 
 VMLINUX: Final = Path("/sys/kernel/btf/vmlinux")
 
-_KIND_STRUCT, _KIND_UNION = 4, 5
+_KIND_STRUCT, _KIND_UNION, _KIND_TYPEDEF = 4, 5, 8
 # Bytes after the 12-byte type header, as (fixed, per element): every kind of Linux 6.x, by its number.
 _EXTRA: Final[Mapping[int, tuple[int, int]]] = {
     1: (4, 0), 3: (12, 0), 4: (0, 12), 5: (0, 12), 6: (0, 8), 13: (0, 8), 14: (4, 0), 15: (0, 12), 17: (4, 0),
@@ -68,8 +68,13 @@ class Btf:
 
     def _structure(self, name: str) -> int | None:
         """Position of a structure."""
+        text = self._text(name)
+        return self._positions[1].get(text) if text is not None else None
+
+    def _text(self, name: str) -> int | None:
+        """Offset of a name; the kernel's BTF has each once."""
         at = self._texts.find(b"\0" + name.encode() + b"\0")
-        return self._positions[1].get(at + 1) if at >= 0 else None
+        return at + 1 if at >= 0 else None
 
     def _member(self, position: int, member: bytes) -> int | None:
         _, info, _ = _TYPE.unpack_from(self._data, position)
@@ -104,6 +109,23 @@ class Btf:
                 raise CaptureError(f"this kernel's BTF has no {structure}.{member}")
             result[structure, member] = offset
         return result
+
+    def tracepoint(self, name: str) -> int:
+        """Id of the type that stands for a raw tracepoint: what a program is attached to that knows its arguments.
+
+        Raises:
+            CaptureError: this kernel has no such tracepoint.
+        """
+        text = self._text(f"btf_trace_{name}")
+        for number, position in enumerate(self._positions[0]):
+            of, info, _ = _TYPE.unpack_from(self._data, position)
+            if number and of == text and (info >> 24) & 31 == _KIND_TYPEDEF:
+                return number
+        raise CaptureError(f"this kernel's BTF has no tracepoint {name}")
+
+    def mentions(self, name: str) -> bool:
+        """Whether anything has that name: a type, a member, a constant."""
+        return self._text(name) is not None
 
     def size(self, structure: str) -> int:
         """Size of a structure in bytes.

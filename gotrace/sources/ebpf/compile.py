@@ -87,7 +87,8 @@ def _compile_and_send(writer: int, running: bool) -> None:
 
 def _compile(running: bool) -> Compiled:
     os.environ["BCC_KERNEL_SOURCE"] = str(probes_dir())
-    flags = unit.flags(Btf(), running=running)
+    btf = Btf()
+    flags = unit.flags(btf, running=running)
     bcc = _import_bcc()
     # clang writes its complaints to descriptor 2; keep them for the message.
     with tempfile.TemporaryFile() as complaints:
@@ -99,10 +100,10 @@ def _compile(running: bool) -> Compiled:
             text = complaints.read().decode("utf-8", "replace").strip()
             first = next((line for line in text.splitlines() if "error" in line), text[:200])
             raise CaptureError(f"clang refused the probes: {first or error}", "please report this") from error
-    return _extract(module, sys.modules["bcc.libbcc"].lib, running)
+    return _extract(module, sys.modules["bcc.libbcc"].lib, btf, running)
 
 
-def _extract(module: Any, library: Any, running: bool) -> Compiled:
+def _extract(module: Any, library: Any, btf: Btf, running: bool) -> Compiled:
     maps, names, layouts = [], {}, {}
     library.bpf_table_leaf_desc_id.restype = ctypes.c_char_p
     library.bpf_table_leaf_desc_id.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
@@ -134,7 +135,7 @@ def _extract(module: Any, library: Any, running: bool) -> Compiled:
             )
         )
     programs = [
-        _program(name, bytes(module.dump_func(name.encode())), names)
+        _program(name, bytes(module.dump_func(name.encode())), names, btf)
         for name in unit.programs(running=running)
         if name in unit.PROGRAMS or library.bpf_function_size(handle, name.encode())
     ]
@@ -151,10 +152,11 @@ def _layout(description: list[Any]) -> Layout:
     return Layout(members)
 
 
-def _program(name: str, instructions: bytes, names: dict[int, str]) -> Program:
+def _program(name: str, instructions: bytes, names: dict[int, str], btf: Btf) -> Program:
     maps = []
     for at in range(0, len(instructions), 8):
         if instructions[at] == _LD_IMM64 and instructions[at + 1] >> 4 == _PSEUDO_MAP_FD:
             descriptor = int.from_bytes(instructions[at + 4 : at + 8], "little", signed=True)
             maps.append((at, names[descriptor]))
-    return Program(name, instructions, maps)
+    tracepoint = unit.TYPED_PROGRAMS.get(name)
+    return Program(name, instructions, maps, btf.tracepoint(tracepoint) if tracepoint else 0)

@@ -19,11 +19,15 @@ class MapSpec(msgspec.Struct, frozen=True):
 
 
 class Program(msgspec.Struct, frozen=True):
-    """One program: instructions, and where in them (byte offset) a descriptor of which map goes."""
+    """One program: instructions, and where in them (byte offset) a descriptor of which map goes.
+
+    `tracepoint`: the kernel's id of the type of its raw tracepoint, where the verifier is to know it; else 0.
+    """
 
     name: str
     instructions: bytes
     maps: list[tuple[int, str]]
+    tracepoint: int = 0
 
 
 class Layout(msgspec.Struct, frozen=True):

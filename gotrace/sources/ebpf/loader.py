@@ -41,7 +41,7 @@ class LoadedProbes:
             for name in unit.PROGRAMS:
                 self._programs[name] = self.load(name)
             for name, tracepoint in unit.PROGRAMS.items():
-                self._links.append(bpf.attach_raw_tracepoint(tracepoint, self._programs[name]))
+                self._attach(name, tracepoint)
             if "unseen" in self.maps:
                 self._attach_to_run()
         except bpf.BpfError as error:
@@ -69,21 +69,25 @@ class LoadedProbes:
         code = bytearray(program.instructions)
         for at, of_map in program.maps:
             code[at + 4 : at + 8] = struct.pack("<i", self.maps[of_map])
-        return bpf.load_program(name, bytes(code), unit.LICENSE, uprobe=uprobe)
+        return bpf.load_program(name, bytes(code), unit.LICENSE, uprobe=uprobe, tracepoint=program.tracepoint)
+
+    def _attach(self, name: str, tracepoint: str) -> None:
+        typed = name in unit.TYPED_PROGRAMS
+        self._links.append(bpf.attach_raw_tracepoint(tracepoint, self._programs[name], typed=typed))
 
     def _attach_to_run(self) -> None:
         """What a run is followed with beside the rest; without one of them there is less to see."""
-        for name, place in unit.TAIL_PROGRAMS.items():
+        for name, (array, place) in unit.TAIL_PROGRAMS.items():
             try:
                 tail = self._programs[name] = self.load(name)
                 key = struct.pack("<I", self._compiled.constants[place])
-                bpf.update_element(self.maps["tail_programs"], key, struct.pack("<I", tail))
+                bpf.update_element(self.maps[array], key, struct.pack("<I", tail))
             except bpf.BpfError as error:
                 self.missing[name] = _in_words(error)
         for name, tracepoint in unit.RUN_PROGRAMS.items():
             try:
                 self._programs[name] = self.load(name)
-                self._links.append(bpf.attach_raw_tracepoint(tracepoint, self._programs[name]))
+                self._attach(name, tracepoint)
             except bpf.BpfError as error:
                 self.missing[name] = _in_words(error)
 

@@ -29,15 +29,18 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "on_exit": "sched_process_exit",
 }
 """Function -> raw tracepoint. All four are needed: without any one of them a build cannot be followed."""
+TYPED_PROGRAMS: Final[Mapping[str, str]] = dict.fromkeys(("on_sys_exit", "on_failure_record", "on_mapped"), "sys_exit")
+"""Function -> raw tracepoint whose arguments the verifier knows the types of (tp_btf); records.h says what for."""
 
 RUN_PROGRAMS: Final[Mapping[str, str]] = {"on_exec_mappings": "sched_process_exec", "on_signal": "signal_deliver"}
 """What a run is followed with beside them. Without one of these the capture is degraded."""
-TAIL_PROGRAMS: Final[Mapping[str, str]] = {
-    "on_library": "TAIL_LIBRARY",
-    "on_goroutine": "TAIL_GOROUTINE",
-    "on_failure_record": "TAIL_FAILURE",
+TAIL_PROGRAMS: Final[Mapping[str, tuple[str, str]]] = {
+    "on_library": ("tail_programs", "TAIL_LIBRARY"),
+    "on_goroutine": ("tail_programs", "TAIL_GOROUTINE"),
+    "on_failure_record": ("typed_tails", "TAIL_FAILURE"),
+    "on_mapped": ("typed_tails", "TAIL_MAPPED"),
 }
-"""Function -> its place in the map `tail_programs`, through which others call it."""
+"""Function -> the map through which others call it, and its place there."""
 DL_PROGRAM: Final = "on_dl_call"
 """Attached to functions of C libraries, by uprobes."""
 
@@ -99,6 +102,8 @@ def flags(btf: Btf, *, running: bool = False) -> list[str]:
     of_tree = {one for one in needed if one[0] in _MAPLE_TREE or one == ("mm_struct", "mm_mt")}
     offsets = btf.offsets(needed - of_tree)
     found = [f"-DSIZE_upid={btf.size('upid')}"]
+    if btf.mentions("BPF_FUNC_get_current_task_btf"):  # Linux 5.11
+        found.append("-DHAS_TYPED_TASK")
     if running:
         found.append("-DRUNNING")
         with suppress(CaptureError):  # before Linux 6.1
