@@ -12,19 +12,13 @@ from typing import Final
 
 from bench.workloads import GOTRACE
 
-ALONE = "not attached"
 EBPF, PTRACE = "gotrace attach --backend ebpf", "gotrace attach --backend ptrace"
 ALL_CALLS = f"{PTRACE} --syscalls"
-NAIVE = "BPF that counts every failure in a hash"
+NAIVE, EMPTY = "BPF that counts every failure in a hash", "BPF that does nothing"
 STRACE, STRACE_SIGNALS = "strace -f -Z -p", "strace -f -e trace=none -p"
 
 Tracer = Callable[[int], AbstractContextManager[list[float]]]
 """Attached to a process as long as it lasts; the list has the seconds that took, and those of its end."""
-
-
-@contextmanager
-def _alone(_pid: int) -> Iterator[list[float]]:
-    yield []
 
 
 def attached(*options: str) -> Tracer:
@@ -50,11 +44,16 @@ def _strace(*options: str) -> Tracer:
     return watched
 
 
-@contextmanager
-def _naive(pid: int) -> Iterator[list[float]]:
-    line = ["/usr/bin/python3", str(Path(__file__).with_name("naive.py")), str(pid)]
-    with _until_interrupted(line, "attached to process"):
-        yield []
+def _bpf(program: str) -> Tracer:
+    """One of naive.py."""
+
+    @contextmanager
+    def watched(pid: int) -> Iterator[list[float]]:
+        line = ["/usr/bin/python3", str(Path(__file__).with_name("naive.py")), program, str(pid)]
+        with _until_interrupted(line, "attached to process"):
+            yield []
+
+    return watched
 
 
 @contextmanager
@@ -76,11 +75,11 @@ def _until_interrupted(line: list[str], attached: str) -> Iterator[list[float]]:
 OF_BACKENDS: Final = {EBPF: ("--backend", "ebpf"), PTRACE: ("--backend", "ptrace")}
 """Options of gotrace."""
 TRACERS: Final[dict[str, Tracer]] = {
-    ALONE: _alone,
     EBPF: attached(*OF_BACKENDS[EBPF]),
     PTRACE: attached(*OF_BACKENDS[PTRACE]),
     ALL_CALLS: attached(*OF_BACKENDS[PTRACE], "--syscalls"),
-    NAIVE: _naive,
+    NAIVE: _bpf("hash"),
+    EMPTY: _bpf("empty"),
     STRACE: _strace("-Z"),
     STRACE_SIGNALS: _strace("-e", "trace=none"),
 }

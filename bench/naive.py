@@ -1,10 +1,11 @@
-"""The obvious BPF program for "which calls of this process fail": each failure, EAGAIN too, counted in a hash.
+"""BPF that stands beside gotrace in the benchmark of an attached server, at the exit of every system call.
 
-It is what a one-liner of bpftrace comes to. It stands beside gotrace in the benchmark of an attached server, to show
-what is saved by dropping the well-known errors before any work on a map, and counting in arrays of each processor.
+"hash" is the obvious program for "which calls of this process fail": each failure, EAGAIN too, counted in a hash, as a
+one-liner of bpftrace does. "empty" does nothing: it is what the kernel takes for having calls watched at all (each goes
+its slow way once a tracepoint is on, whosever it is), so nothing that watches them costs less.
 
-Run by the distribution's Python, which has BCC: `python3 bench/naive.py PID` says on stderr when it is attached, and
-counts until ^C.
+Run by the distribution's Python, which has BCC: `python3 bench/naive.py hash PID` says on stderr when it is attached,
+and counts until ^C.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pathlib import Path
 
 _ORIG_AX = 120
 """Where the number of a system call lies in the registers (struct pt_regs of x86-64)."""
-_PROGRAM = """\
+_EMPTY = "BPF_HASH(failures, u64); RAW_TRACEPOINT_PROBE(sys_exit) { return 0; }"
+_HASH = """\
 struct key { u32 tid; s64 error; u64 call; };
 BPF_HASH(failures, struct key, u64, 65536);
 
@@ -35,14 +37,15 @@ RAW_TRACEPOINT_PROBE(sys_exit)
 """
 
 
-def main(pid: int) -> None:
-    """Count until ^C."""
+def main(which: str, pid: int) -> None:
+    """Stay attached until ^C."""
     # BCC wants the kernel's headers; the few types of ours that stand in for them do as well.
     os.environ["BCC_KERNEL_SOURCE"] = str(Path(__file__).resolve().parents[1] / "probes")
     from bcc import BPF  # the distribution's
 
     signal.signal(signal.SIGINT, lambda *_: sys.exit())
-    program = BPF(text=_PROGRAM, cflags=[f"-DWATCHED={pid}", f"-DORIG_AX={_ORIG_AX}"])
+    text = {"hash": _HASH, "empty": _EMPTY}[which]
+    program = BPF(text=text, cflags=[f"-DWATCHED={pid}", f"-DORIG_AX={_ORIG_AX}"])
     print(f"attached to process {pid}", file=sys.stderr, flush=True)
     try:
         signal.pause()
@@ -51,4 +54,4 @@ def main(pid: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(sys.argv[1], int(sys.argv[2]))

@@ -25,7 +25,7 @@ FULL = Plan(
     starts=15,
     builds=20,
     ptrace=Rounds(full=7, relinks=12, calls=7),
-    attached=9,
+    attached=15,
     cycles=100,
     large=True,
 )

@@ -73,6 +73,7 @@ need_all() {
     need musl-tools command -v musl-gcc
     need debootstrap command -v debootstrap
     need patchelf command -v patchelf
+    need runc command -v runc
     need libssl3 has_libssl
     need python3-bpfcc test -e "$DIST_PACKAGES/bcc/__init__.py"
     [[ ${1:-} != bench ]] || need bear command -v bear

@@ -152,9 +152,10 @@ class _Life:
 
 @contextmanager
 def _told_to_stop(wake: Callable[[], None]) -> Iterator[Callable[[], bool]]:
-    """Whether a signal has said so, which also calls `wake`. Those that are ignored stay so.
+    """Whether a signal has said so, which also calls `wake`. SIGTERM and SIGHUP that are ignored stay so (nohup(1)).
 
-    Python handles signals in its main thread only.
+    SIGINT does not: a script's `gotrace attach PID &` has it ignored by the shell, and to `kill -INT` it later is the
+    usual way to end what watches, as with strace and perf. Python handles signals in its main thread only.
     """
     stopping = threading.Event()
 
@@ -165,7 +166,8 @@ def _told_to_stop(wake: Callable[[], None]) -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield stopping.is_set
         return
-    before = {one: signal.getsignal(one) for one in _ENDING if signal.getsignal(one) is not signal.SIG_IGN}
+    handlers = {one: signal.getsignal(one) for one in _ENDING}
+    before = {one: was for one, was in handlers.items() if one == signal.SIGINT or was is not signal.SIG_IGN}
     for one in before:
         signal.signal(one, stop)
     try:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TICK_S: Final = 0.02
 """Between two ticks, where anything comes. Rings of some megabytes take a million failing calls a second for that."""
 _IDLE_TICK_S: Final = 0.1
-_IDLE_TICKS: Final = 50
+_IDLE_TICKS: Final = 5
 _SHOWN_BYTES: Final = 64 << 10
 """Records of one moment that are decoded to be shown: some three hundred calls, which takes two milliseconds."""
 

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar
@@ -36,14 +36,19 @@ class Told(NamedTuple):
 
 
 class Attached:
-    """`gotrace attach` that is attached; as a context manager it is killed if it is there yet."""
+    """`gotrace attach` that is attached; as a context manager it is killed if it is there yet.
 
-    def __init__(self, folder: Path, *options: str | float, env: Mapping[str, str] | None = None) -> None:
+    `by`: what it is started by, if not by the test itself.
+    """
+
+    def __init__(
+        self, folder: Path, *options: str | float, env: Mapping[str, str] | None = None, by: Sequence[str] = ()
+    ) -> None:
         self._recording, self._report = folder / "attached.gotrace", folder / "attached.json"
         outputs = ["-o", str(self._recording), "--report", f"json:{self._report}"]
         self._env = marked(os.environ if env is None else env)
         self.process = subprocess.Popen(
-            [GOTRACE, "attach", *map(str, options), *outputs], env=self._env, stderr=subprocess.PIPE,
+            [*by, GOTRACE, "attach", *map(str, options), *outputs], env=self._env, stderr=subprocess.PIPE,
             stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL, text=True, errors="backslashreplace",
         )  # fmt: skip
         assert self.process.stderr is not None

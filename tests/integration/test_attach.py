@@ -168,6 +168,16 @@ def test_it_ends_after_a_time(tmp_path: Path, server: Server, backend: str) -> N
     assert server.ask() == "hello"
 
 
+def test_a_script_ends_what_it_started_in_the_background(tmp_path: Path, server: Server, backend: str) -> None:
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]  # as a shell without job control does for `command &`
+    with Attached(tmp_path, server.pid, "--backend", backend, by=ignoring) as attached:
+        server.ask("/dl")
+        told = attached.stop(signal.SIGINT)
+
+    assert (told.exit, len(told.of(Dlopen))) == (0, 1)
+    assert as_it_was(server.pid)
+
+
 def test_the_process_is_found_by_its_name(tmp_path: Path, program: Path, backend: str) -> None:
     other = program.with_name("a-name-of-its-own")
     if not other.exists():
