@@ -41,6 +41,13 @@ def _fail_if_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
         report.longrepr = f"{report.nodeid}: skipped, but GOTRACE_REQUIRE=all allows no skip. {reason}"
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip what only root can do, and say what that is."""
+    marker = item.get_closest_marker("root")
+    if marker is not None and os.geteuid() != 0:
+        pytest.skip(f"not root: {marker.args[0]}")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Turn a skipped test into a failed one where everything is required."""

@@ -14,6 +14,7 @@ from gotrace.sources.ebpf import unit
 from gotrace.sources.ebpf.compile import compile_probes
 from gotrace.sources.ebpf.compiled import Compiled, format_of
 
+pytestmark = pytest.mark.root("BCC makes maps as it compiles")
 HEAD = "ts_ns pid tid ns_pid kind part"
 EXPECTED = {
     "fork_record": (32, f"{HEAD} child_pid child_ns_pid"),

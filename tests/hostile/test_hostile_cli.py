@@ -23,10 +23,7 @@ from tests.integration.watching import Running, command_line, nothing_lost, wait
 
 SOURCES = ROOT / "tests" / "integration" / "programs"
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="mounts file systems for gotrace to run on"),
-]
+pytestmark = pytest.mark.root("mounts file systems for gotrace to run on")
 
 Done = subprocess.CompletedProcess[str]
 

@@ -116,6 +116,7 @@ def test_killed_from_outside_half_way(program: dict[str, str]) -> None:
     assert ends == {(None, 9), (0, None), (None, 15)}
 
 
+@pytest.mark.root("makes a PID namespace")
 def test_inner_pid_namespaces_are_told_beside_ours() -> None:
     seen = observe(["/usr/bin/unshare", "-pf", "/bin/sh", "-c", "cat /nowhere"], env={"PATH": "/usr/bin:/bin"})
 
@@ -125,6 +126,7 @@ def test_inner_pid_namespaces_are_told_beside_ours() -> None:
     assert seen.errors("openat")[-1].ns_pid in {1, 2}
 
 
+@pytest.mark.root("makes a PID namespace")
 def test_gotrace_inside_a_pid_namespace_numbers_as_that_namespace_does() -> None:
     code = (
         "import json; from tests.integration.observing import observe;"

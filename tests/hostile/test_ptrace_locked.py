@@ -128,8 +128,7 @@ def test_odd_names_of_programs_and_files(tmp_path: Path, name: bytes) -> None:
 # --- namespaces ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="makes a PID namespace")
+@pytest.mark.root("makes a PID namespace")
 def test_the_first_process_of_a_pid_namespace() -> None:
     """It takes over orphans, and all others end with it."""
     script = "(sleep 100 & cat /nowhere/$$); exec sh -c 'kill -TERM $$; exit 5'"

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.integration.build_caches import fill
+from tests.integration.observing import by_sudo
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "examples"
@@ -66,11 +67,7 @@ def conclusions_of(traced: Traced, tmp_path: Path) -> list[Any]:
 @pytest.fixture(scope="session")
 def privileges() -> tuple[str, ...]:
     """The options with which gotrace may trace here: none for root, --sudo where sudo asks for no password."""
-    if os.geteuid() == 0:
-        return ()
-    if subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode == 0:
-        return ("--sudo",)
-    pytest.skip("needs root, or sudo without a password")
+    return ("--sudo",) if by_sudo() else ()
 
 
 @pytest.fixture(scope="session")
@@ -134,6 +131,8 @@ def gotrace_build(tmp_path: Path, build_env: dict[str, str], privileges: tuple[s
         for name in (name for name, value in (env or {}).items() if value is None):
             variables.pop(name, None)
         as_asked = ["--backend", backend, *(() if backend == "ptrace" else privileges)]
+        if "--sudo" in as_asked and shutil.which("sudo", path=variables.get("PATH")) is None:
+            pytest.skip("not root: eBPF needs that, or sudo, which the PATH of this test has not")
         outputs = ["--report", f"json:{report}", "-o", str(recording)]
         done = subprocess.run(
             [GOTRACE, "build", *as_asked, *outputs, *options, "--", *command],

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import secrets
+import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+import pytest
 
 from gotrace.events.model import Event, Exec, Exit, Fork, Lost, Output, SyscallError
 from gotrace.sources.base import Batch, Source, Target
@@ -39,11 +42,27 @@ class Observed:
         return "".join(e.text for e in self.events if isinstance(e, Output) and e.pid == pid)
 
 
+def by_sudo() -> bool:
+    """Whether eBPF takes sudo here; skips where that asks for a password."""
+    if os.geteuid() == 0:
+        return False
+    if subprocess.run(["sudo", "-n", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("not root: eBPF needs that, or sudo without a password")
+    return True
+
+
+def by_whom(backend: str) -> tuple[str, ...]:
+    """The options with which gotrace may trace here by that backend."""
+    return ("--sudo",) if backend != "ptrace" and by_sudo() else ()
+
+
 def observe(argv: Sequence[str], *, env: dict[str, str] | None = None, source: Source | None = None, sudo: bool = False,
             period: float = 0.02, target: Target | None = None) -> Observed:  # fmt: skip
     """Run `argv` (argv[0] is a path) to its end; events in order of time."""
     target = target or Target(secrets.randbits(63))
-    with (source or EbpfSource()).open(target, sudo=sudo) as capture:
+    source = source or EbpfSource()
+    sudo = sudo or (isinstance(source, EbpfSource) and by_sudo())
+    with source.open(target, sudo=sudo) as capture:
         capture.attach()
         gate, opener = os.pipe()
         child = os.fork()

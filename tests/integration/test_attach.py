@@ -21,10 +21,7 @@ from tests.integration.conftest import GOTRACE
 from tests.integration.serving import Load, Server
 from tests.integration.watching import nothing_loaded_of, status_of, wait_for
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="attaching by eBPF needs root"),
-]
+pytestmark = pytest.mark.root("attaching by eBPF needs root")
 
 
 @pytest.fixture(scope="module")

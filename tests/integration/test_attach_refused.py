@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,10 +14,7 @@ from tests.integration.conftest import GOTRACE
 from tests.integration.ordinary_user import OrdinaryUser, may_use_sudo, ordinary_user, run
 from tests.integration.watching import status_of, wait_for
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a user, and attach by eBPF"),
-]
+pytestmark = pytest.mark.root("only root can make a user, and attach by eBPF")
 
 
 @pytest.fixture(scope="module")

@@ -15,10 +15,7 @@ from gotrace.capture import privileges
 
 NOBODY = pwd.getpwnam("nobody")
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else"),
-]
+pytestmark = pytest.mark.root("only root can become somebody else")
 
 
 def as_nobody(question: Callable[[], Any]) -> Any:

@@ -16,11 +16,10 @@ from gotrace.sources.base import Target
 from gotrace.sources.ptrace.source import PtraceSource
 from tests.integration.attaching import Attached
 from tests.integration.conftest import GOTRACE
-from tests.integration.observing import observe
+from tests.integration.observing import by_whom, observe
 from tests.integration.running import follow
 
 PROGRAMS = Path(__file__).parent / "programs"
-pytestmark = pytest.mark.root
 NUMBER = 23
 SERVED = 7
 """Clocks, each of which the program reads in two threads."""
@@ -76,7 +75,7 @@ def test_of_a_process_that_runs(
     clocks: str, tmp_path: Path, backend: str, loop: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GOTRACE_PTRACE_LOOP", loop)
-    options = ["--syscalls"] if backend == "ptrace" else []
+    options = ["--syscalls"] if backend == "ptrace" else [*by_whom(backend)]
     with subprocess.Popen([clocks, str(NUMBER), "wait"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as program:
         assert program.stdin is not None
         time.sleep(0.1)  # the loader is done
@@ -103,7 +102,7 @@ def test_what_the_vdso_left_to_the_kernel_is_named_and_a_programs_own_calls_are_
 ) -> None:
     report = tmp_path / "report.json"
     done = subprocess.run(
-        [GOTRACE, "run", "--backend", backend, "--report", f"json:{report}", "--", clocks, "2000"],
+        [GOTRACE, "run", "--backend", backend, *by_whom(backend), "--report", f"json:{report}", "--", clocks, "2000"],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.stdout == "vdso 1\n", "this kernel's vDSO has no system call that the program can borrow"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-import pytest
-
 from gotrace import load
 from gotrace.events.tools import Role
 from gotrace.scenario.loader import load as load_scenario
@@ -17,7 +15,6 @@ SCENARIO = Path(__file__).resolve().parents[2] / "scenarios" / "healthy-configur
 BUILD = 'sh ./configure && go build . && "$(go env GOTOOLDIR)/compile" -V=full && gcc -v'
 
 
-@pytest.mark.root
 def test_its_trials_belong_to_no_package(
     gotrace_build: GotraceBuild,
     build_env: dict[str, str],

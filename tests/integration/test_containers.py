@@ -20,10 +20,7 @@ from tests.integration.attaching import Attached
 from tests.integration.conftest import GOTRACE
 from tests.integration.serving import Server
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="making a container needs root"),
-]
+pytestmark = pytest.mark.root("making a container needs root")
 LIBRARIES = ("/lib64/ld-linux-x86-64.so.2", "/lib/x86_64-linux-gnu/libc.so.6", "/lib/x86_64-linux-gnu/libm.so.6")
 RUN = 'exec "$1" --root "$2" run --bundle "$3" "$4"'
 

@@ -12,7 +12,6 @@ from gotrace.events.model import SyscallError
 from tests.integration.running import follow
 
 PROGRAMS = Path(__file__).parent / "programs"
-pytestmark = pytest.mark.root
 
 
 @pytest.mark.parametrize("threads", [1, 2, 8])

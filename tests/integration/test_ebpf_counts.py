@@ -45,7 +45,6 @@ def test_each_thing_done_23_times_is_seen_23_times(happenings: Path) -> None:
     assert seen.output(seen.pid) == "one two\nline\n" * TIMES
 
 
-@pytest.mark.root
 def test_a_process_whose_threads_end_at_the_same_moment_ends_once(tmp_path: Path) -> None:
     """Each of them may find that it is the last one; one process in seven was told of twice when that was believed."""
     program = tmp_path / "ends_together"

@@ -15,8 +15,6 @@ from tests.integration.observing import Observed
 from tests.integration.running import follow
 
 PROGRAMS = Path(__file__).parent / "programs"
-pytestmark = pytest.mark.root
-
 Build = Callable[..., Path]
 
 

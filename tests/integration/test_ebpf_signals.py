@@ -18,7 +18,6 @@ from tests.integration.running import follow
 
 PROGRAMS = Path(__file__).parent / "programs"
 SEGV_MAPERR, FPE_INTDIV, ILL_ILLOPN, BUS_ADRERR, SI_KERNEL, SI_USER, SI_TKILL = 1, 1, 2, 2, 0x80, 0, -6
-pytestmark = pytest.mark.root
 
 
 @pytest.fixture(scope="module")

@@ -13,13 +13,14 @@ import pytest
 
 from gotrace.sources.base import Target
 from gotrace.sources.ebpf.source import EbpfSource
+from tests.integration.observing import by_sudo
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def writes_of(script: str, *, stdout: int | None = None, stderr: int | None = None) -> int:
     """How many terminal writes the source counts for a Python script with these descriptors."""
-    with EbpfSource().open(Target(secrets.randbits(63))) as capture:
+    with EbpfSource().open(Target(secrets.randbits(63)), sudo=by_sudo()) as capture:
         capture.attach()
         subprocess.run(
             [sys.executable, "-S", "-c", script],

@@ -26,10 +26,7 @@ PROGRAM = """#include <dlfcn.h>
 int main(void) { void *self = dlopen(0, RTLD_NOW); return dlsym(self, "nowhere") != 0; }
 """
 GLIBC, MUSL = Path("/lib/x86_64-linux-gnu/libc.so.6"), Path("/lib/ld-musl-x86_64.so.1")
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root may let the programs of others go on"),
-]
+pytestmark = pytest.mark.root("only root may let the programs of others go on")
 
 
 @pytest.fixture(scope="module")

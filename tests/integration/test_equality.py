@@ -24,10 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = Path(__file__).parent / "programs"
 HOW = {"i386": ("-static", "-no-pie"), "tiny32": ("-m32", "-static", "-nostdlib", "-no-pie", "-fno-pic")}
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="eBPF needs root here: both observe from one process"),
-]
+pytestmark = pytest.mark.root("eBPF needs root here: both observe from one process")
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from tests.integration.observing import observe
 PROGRAM = Path(__file__).parent / "programs/asks_elsewhere.c"
 
 
-@pytest.mark.parametrize("source", [pytest.param(EbpfSource, marks=pytest.mark.root), PtraceSource])
+@pytest.mark.parametrize("source", [EbpfSource, PtraceSource])
 @pytest.mark.parametrize("compiler", ["gcc", "musl-gcc"])
 def test_a_null_is_told_once_for_each_failure_that_nobody_asked_about(
     source: Callable[[], Source], compiler: str, tool: Callable[[str], str], tmp_path: Path

@@ -23,10 +23,7 @@ from tests.integration.watching import (
     wait_for,
 )
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root sees what the kernel holds"),
-]
+pytestmark = pytest.mark.root("only root sees what the kernel holds")
 
 BUILD = "touch begun; while [ ! -e go-on ]; do sleep 0.05; done; go build -o app . && touch finished"
 """A build that waits in its middle until the test has done its deed."""

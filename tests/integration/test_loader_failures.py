@@ -10,6 +10,7 @@ import pytest
 from gotrace.capture.backends import record_by
 from gotrace.trace.builder import build
 from gotrace.trace.model import Span
+from tests.integration.observing import by_whom
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_came_in_is_told_though_the_program_never_started(program: Path, backend: str) -> None:
-    recorded = record_by(backend, [str(program)], running=True)
+    recorded = record_by(backend, [str(program)], running=True, sudo="--sudo" in by_whom(backend))
 
     (span,) = build(recorded.header, recorded.events).spans
 

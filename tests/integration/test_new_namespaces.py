@@ -23,10 +23,7 @@ print("made", flush=True)
 input()
 """
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a mount namespace without a user namespace"),
-]
+pytestmark = pytest.mark.root("only root may make a mount namespace without a user namespace")
 
 
 @contextmanager

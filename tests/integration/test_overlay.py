@@ -23,7 +23,7 @@ from gotrace.scenario.result import Status
 from tests.integration.ordinary_user import ordinary_user
 from tests.integration.watching import wait_for
 
-pytestmark = [pytest.mark.root, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.root("only root can mount an overlay on the whole system"), pytest.mark.timeout(600)]
 
 Done = subprocess.CompletedProcess[str]
 WATCHED = ("/", "/etc/apt/apt.conf.d", "/usr/bin", "/usr/local/bin", "/usr/sbin", "/var/lib/dpkg/info")

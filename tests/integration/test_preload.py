@@ -17,10 +17,7 @@ import pytest
 from tests.integration.build_caches import fill
 from tests.integration.projects import HEADER, go_module
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else"),
-]
+pytestmark = pytest.mark.root("only root can become somebody else")
 
 GUARDED = """
 import os, sys

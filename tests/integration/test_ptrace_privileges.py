@@ -18,10 +18,7 @@ from tests.integration.conftest import GOTRACE
 from tests.integration.ordinary_user import OrdinaryUser, ordinary_user, run
 from tests.integration.watching import nothing_lost
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a user to try it with"),
-]
+pytestmark = pytest.mark.root("only root can make a user to try it with")
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,7 @@ import pytest
 from tests.integration.ordinary_user import Done, OrdinaryUser, may_use_sudo, ordinary_user, run
 from tests.integration.watching import wait_for
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a user to try it with"),
-]
+pytestmark = pytest.mark.root("only root can make a user to try it with")
 
 
 @pytest.fixture(scope="module")

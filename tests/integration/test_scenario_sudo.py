@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 
 import pytest
 
 from tests.integration.ordinary_user import Done, OrdinaryUser, may_use_sudo, ordinary_user, run
 
-pytestmark = [
-    pytest.mark.root,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a user to try it with"),
-]
+pytestmark = pytest.mark.root("only root can make a user to try it with")
 
 HEALTHY = """
 title = "A file system that takes no file"

@@ -32,7 +32,7 @@ def test_it_is_as_its_file_says(scenario: Scenario) -> None:
     passes(scenario, "ebpf" if os.geteuid() == 0 else "ptrace")
 
 
-@pytest.mark.root
+@pytest.mark.root("others have all of them by ptrace")
 @pytest.mark.parametrize(
     "scenario", [one for one in SCENARIOS if one.id in UNDER_BOTH], ids=lambda scenario: scenario.id
 )

@@ -18,6 +18,7 @@ from gotrace.host import security_modules
 from tests.integration.conftest import ROOT
 from tests.integration.ordinary_user import OrdinaryUser, ordinary_user
 
+pytestmark = pytest.mark.root("only root can make a user to try it with")
 RULE = "refused-by-security-module"
 SOURCE = ROOT / "tests" / "integration" / "programs" / "confined.c"
 

@@ -65,8 +65,7 @@ def of_sockets(seen: Observed) -> list[tuple[str, str, str]]:
     return [(event.syscall, render(event).partition(" = -1 ")[2].split()[0], event.address) for event in failed]
 
 
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="eBPF needs root here: both observe from one process")
+@pytest.mark.root("eBPF needs root here: both observe from one process")
 @pytest.mark.parametrize("loop", ["python", "compiled"])
 def test_both_sources_tell_the_same(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOTRACE_PTRACE_LOOP", loop)
@@ -181,8 +180,7 @@ assert listening.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) == 0
 """
 
 
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="eBPF needs root here: both observe from one process")
+@pytest.mark.root("eBPF needs root here: both observe from one process")
 @pytest.mark.parametrize("loop", ["python", "compiled"])
 def test_a_connect_whose_error_comes_later(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOTRACE_PTRACE_LOOP", loop)

@@ -88,8 +88,7 @@ sys.stdin.read()
 """
 
 
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can enter another network namespace")
+@pytest.mark.root("only root can enter another network namespace")
 def test_sockets_of_another_network_namespace() -> None:
     with subprocess.Popen(
         ["unshare", "-n", "sh", "-c", 'ip link set lo up; exec "$0" -c "$1"', sys.executable, LISTENS],

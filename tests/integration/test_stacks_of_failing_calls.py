@@ -112,8 +112,7 @@ def alike(event: SyscallError) -> tuple[Any, ...]:
     return (event.pid, event.tid, event.abi, event.syscall, event.errno, event.paths, event.ip, event.stack)
 
 
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="eBPF needs root here: both observe from one process")
+@pytest.mark.root("eBPF needs root here: both observe from one process")
 @pytest.mark.parametrize("loop", ["python", "compiled"])
 class TestAtOnce:
     """Both sources observe one run."""

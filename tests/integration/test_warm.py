@@ -98,8 +98,7 @@ _GIVEN: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="others take a user namespace, and an execve(2) in it")
+@pytest.mark.root("others take a user namespace, and an execve(2) in it")
 @pytest.mark.parametrize(("kind", "settings", "script"), _GIVEN, ids=[kind for kind, _, _ in _GIVEN])
 def test_it_goes_into_an_environment_first(
     gotrace: Callable[..., tuple[int, str]], tmp_path: Path, kind: str, settings: dict[str, Any], script: str
@@ -116,8 +115,7 @@ def test_it_goes_into_an_environment_first(
     assert not Path("/etc/gotrace-was-here").exists()
 
 
-@pytest.mark.root
-@pytest.mark.skipif(os.geteuid() != 0, reason="others take a user namespace, and an execve(2) in it")
+@pytest.mark.root("others take a user namespace, and an execve(2) in it")
 def test_an_environment_that_cannot_be_had_is_told(gotrace: Callable[..., tuple[int, str]]) -> None:
     assert gotrace(*RUN, "true", plan=Plan(mount=True, hide=["/no/such/file"])) == (
         125,

@@ -87,7 +87,7 @@ def test_links_are_not_followed(folder: Path, tmp_path: Path) -> None:
     assert cache.load(COMPILED.key, linked) is None
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
+@pytest.mark.root("only root can give files away")
 @pytest.mark.parametrize("which", ["folder", "file"])
 def test_another_users_folder_or_file_is_not_used(folder: Path, which: str) -> None:
     os.chown(folder if which == "folder" else stored(folder), 65534, 65534)
