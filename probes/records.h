@@ -161,13 +161,13 @@ static inline u32 pid_at(char *pid, s32 level) {
  * as they are where a program's context is a type that it does not know.
  */
 typedef u64 typed_context;
+static void *(*current_task_btf)(void) = (void *)158; /* Linux 5.11; older BCC does not know it */
 
 /* Whether the current system call is one of 32-bit code: TS_COMPAT, arch/x86/include/asm/thread_info.h. */
 static inline u32 is_compat(void) {
     u32 status = 0;
 #ifdef HAS_TYPED_TASK
-    char *(*current_task)(void) = (void *)158; /* bpf_get_current_task_btf(), Linux 5.11; older BCC does not know it */
-    status = *(u32 *)(current_task() + OFFSET_task_struct_thread_info + OFFSET_thread_info_status);
+    status = *(u32 *)((char *)current_task_btf() + OFFSET_task_struct_thread_info + OFFSET_thread_info_status);
 #else
     READ(status, (char *)bpf_get_current_task() + OFFSET_task_struct_thread_info + OFFSET_thread_info_status);
 #endif

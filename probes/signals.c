@@ -12,7 +12,6 @@
  */
 #define OBSERVED_SIGNALS (1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 | 1u << 31)
 
-static void *(*current_task_btf)(void) = (void *)158;
 static long (*task_pt_regs)(void *task) = (void *)175; /* Linux 5.15 */
 
 static inline u32 read_instruction(struct signal_record *record, u64 ip) {
