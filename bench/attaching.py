@@ -34,26 +34,25 @@ def attached(*options: str) -> Tracer:
     return watched
 
 
-def _strace(*options: str) -> Tracer:
+def _other(said: str, *line: str) -> Tracer:
+    """A tracer that says so when it is attached; the process comes last in its command line."""
+
     @contextmanager
     def watched(pid: int) -> Iterator[list[float]]:
-        # It says "Process 7 attached with 5 threads".
-        with _until_interrupted(["strace", "-f", *options, "-o", "/dev/null", "-p", str(pid)], "attached"):
+        with _until_interrupted([*line, str(pid)], said):
             yield []
 
     return watched
+
+
+def _strace(*options: str) -> Tracer:
+    # It says "Process 7 attached with 5 threads".
+    return _other("attached", "strace", "-f", *options, "-o", "/dev/null", "-p")
 
 
 def _bpf(program: str) -> Tracer:
     """One of naive.py."""
-
-    @contextmanager
-    def watched(pid: int) -> Iterator[list[float]]:
-        line = ["/usr/bin/python3", str(Path(__file__).with_name("naive.py")), program, str(pid)]
-        with _until_interrupted(line, "attached to process"):
-            yield []
-
-    return watched
+    return _other("attached to process", "/usr/bin/python3", str(Path(__file__).with_name("naive.py")), program)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 import pytest
 
@@ -42,6 +43,7 @@ class Observed:
         return "".join(e.text for e in self.events if isinstance(e, Output) and e.pid == pid)
 
 
+@cache
 def by_sudo() -> bool:
     """Whether eBPF takes sudo here; skips where that asks for a password."""
     if os.geteuid() == 0:

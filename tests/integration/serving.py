@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import http.client
+import os
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -67,12 +67,14 @@ func main() {
 """
 
 
-def build(go: str, folder: Path, env: Mapping[str, str]) -> Path:
+def build(go: str, folder: Path) -> Path:
     """The server's program."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "go.mod").write_text("module example.org/server\n\ngo 1.21\n")
     (folder / "main.go").write_text(_SOURCE)
-    subprocess.run([go, "build", "-o", "server", "."], cwd=folder, env={**env, "CGO_ENABLED": "1"}, check=True)
+    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    env = {**kept, "GOENV": "off", "GOPROXY": "off", "GOTOOLCHAIN": "local", "CGO_ENABLED": "1"}
+    subprocess.run([go, "build", "-o", "server", "."], cwd=folder, env=env, check=True)
     return folder / "server"
 
 

@@ -27,9 +27,7 @@ pytestmark = pytest.mark.root("attaching by eBPF needs root")
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory, tool: Callable[[str], str]) -> Path:
     tool("gcc")
-    kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    env = {**kept, "GOENV": "off", "GOPROXY": "off", "GOTOOLCHAIN": "local"}
-    return serving.build(tool("go"), tmp_path_factory.mktemp("server"), env)
+    return serving.build(tool("go"), tmp_path_factory.mktemp("server"))
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import subprocess
 import sys
 from collections import Counter
@@ -61,9 +60,8 @@ def test_each_thing_done_23_times_is_seen_23_times(happenings: Path) -> None:
     assert seen.output(seen.pid) == "one two\nline\n" * TIMES
 
 
+@pytest.mark.root("becoming another user needs root; the test before was an ordinary user's then")
 def test_an_ordinary_user_sees_the_same(happenings: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("becoming another user needs root; the test before was an ordinary user's then")
     code = (
         "from tests.integration.both import become; from tests.integration.observing import observe;"
         "from gotrace.sources.ptrace.source import PtraceSource; from collections import Counter; become(65534);"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
@@ -235,10 +234,9 @@ def test_what_does_not_fit_is_counted_to_the_last_call(program: Compile, monkeyp
     assert told(seen).total() + lost["dlopen"] == 4 * 500
 
 
+@pytest.mark.root("only root may change its root folder")
 @pytest.mark.usefixtures("loop")
 def test_below_another_root_paths_are_the_programs_own(program: Compile, tmp_path: Path) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("chroot(2) needs root")
     name = program("loads.c", cc="musl-gcc")
     loader = subprocess.run(["readelf", "-p", ".interp", name], capture_output=True, text=True, check=True)
     inner = loader.stdout.split()[-1]
@@ -297,10 +295,9 @@ class TestBesideUprobes:
         assert "uprobe" in lost.reason
 
 
+@pytest.mark.root("becoming another user needs root; the tests before were an ordinary user's then")
 @pytest.mark.usefixtures("loop")
 def test_an_ordinary_user_sees_the_same(program: Compile) -> None:
-    if os.geteuid() != 0:
-        pytest.skip("becoming another user needs root; the tests before were an ordinary user's then")
     name = program("loads.c")
     code = (
         "from tests.integration.both import become; from tests.integration.observing import observe;"
