@@ -33,7 +33,7 @@ static inline u64 burst_id(struct text_scratch *scratch, struct failure_record *
     return scratch->vector;
 }
 
-/* Whether this call is only counted. */
+/* Whether this call is only counted. If not, `part` says how many of its kind there were in this second; 0: unknown. */
 static inline int folds(struct failure_record *record, struct tracked *who, u32 bytes) {
     u32 zero = 0;
     struct text_scratch *scratch = scratch_text.lookup(&zero);
@@ -50,16 +50,16 @@ static inline int folds(struct failure_record *record, struct tracked *who, u32 
     if (one->id != id) {
         one->id = id;
         one->since_ns = now;
-        one->seen = 1;
+        record->part = one->seen = 1;
         return 0;
     }
     if (now - one->since_ns >= BURST_WINDOW_NS) {
         one->since_ns = now;
-        one->seen = 1;
+        record->part = one->seen = 1;
         return 0;
     }
     if (one->seen < BURST_LIMIT) {
-        one->seen++;
+        record->part = ++one->seen;
         return 0;
     }
     __sync_fetch_and_add(&one->folded, 1);

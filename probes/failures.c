@@ -55,6 +55,9 @@ static inline void tell_failure(typed_context *ctx, struct tracked *who, struct 
 #endif
     if (!exec) {
         if (bulk.ringbuf_output(record, FAILURE_HEADER + bytes, BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_FAILURE);
+#ifdef RUNNING
+        else if (may_tell_stack(record)) tell_stack(ctx, record);
+#endif
         return;
     }
     int at = nr == 322 || nr == 358 || nr == 545;

@@ -19,6 +19,7 @@
 #define KIND_SIGNAL 8
 #define KIND_BURST 9
 #define KIND_CLOCK_READS 10
+#define KIND_STACK 11
 
 /* Which text a KIND_TEXT record carries; those of one exec precede its KIND_EXEC record, of the same process. */
 #define PART_ARGV 1

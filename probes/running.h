@@ -7,7 +7,7 @@
 #define STACK_CHUNK 512
 #define STACK_CHUNKS 16 /* 8 KB of stack memory */
 #define INSTRUCTION_BYTES 16
-#define WORDS_AT_ONCE 128 /* of stack memory that one program looks at */
+#define WORDS_AT_ONCE 64 /* of stack memory that one program looks at */
 #define NAME_LIMIT 1024
 #define VERSION_LIMIT 128
 #define SHORT_NAME_LIMIT 128
@@ -35,6 +35,18 @@ struct dl_record { DL_FIELDS; char text[NAME_LIMIT + VERSION_LIMIT]; };
 struct short_dl_record { DL_FIELDS; char text[SHORT_NAME_LIMIT + SHORT_VERSION_LIMIT]; };
 #define DL_HEADER __builtin_offsetof(struct dl_record, text)
 
+/* Registers [19] point to the memory. The last members of a record, because only what was read of it is sent. */
+#define THREAD_STACK \
+    u64 goroutine; /* the one that called into C, where the thread is in C */ \
+    u64 go_at; /* its frame pointer on the way up */ \
+    u64 go_found; \
+    u64 go_frames[SIGNAL_FRAMES]; \
+    u64 memory_bytes; /* from registers.sp on */ \
+    char memory[STACK_CHUNK * STACK_CHUNKS]; \
+    char spill[STACK_CHUNK] /* the verifier bounds a copy's length and its start separately; not sent */
+struct thread_stack { THREAD_STACK; };
+#define THREAD_STACK_OF(record) ((struct thread_stack *)&(record)->goroutine)
+
 struct signal_record {
     RECORD_HEADER;
     u64 address; /* si_addr, or si_pid in its low half */
@@ -48,15 +60,18 @@ struct signal_record {
     u32 stack_bytes; /* of `frames` */
     u64 frames[SIGNAL_FRAMES];
     char instruction[INSTRUCTION_BYTES];
-    u64 goroutine; /* the one that called into C, where the thread is in C */
-    u64 go_at; /* its frame pointer on the way up */
-    u64 go_found;
-    u64 go_frames[SIGNAL_FRAMES];
-    u64 memory_bytes; /* from registers.sp on */
-    char memory[STACK_CHUNK * STACK_CHUNKS];
-    char spill[STACK_CHUNK]; /* the verifier bounds a copy's length and its start separately; not sent */
+    THREAD_STACK;
 };
 #define SIGNAL_HEADER __builtin_offsetof(struct signal_record, memory)
+
+/* Of a failing call that is told besides: the same thread at the same time. */
+struct stack_record {
+    RECORD_HEADER;
+    u64 registers[21]; /* struct pt_regs */
+    THREAD_STACK;
+};
+#define STACK_HEADER __builtin_offsetof(struct stack_record, memory)
+struct stack_budget { u64 since_ns; u32 told; u32 unused; };
 
 /* A C library, by the file system's number for it; as the kernel has it, not as stat(2) encodes it. */
 struct file_id { u64 inode; u64 device; };
@@ -123,16 +138,21 @@ BPF_TABLE("lru_hash", struct socket_key, struct connecting, connecting, 1024);
 BPF_PROG_ARRAY(tail_programs, 2);
 #define TAIL_FAILURE 0
 #define TAIL_MAPPED 1
-BPF_PROG_ARRAY(typed_tails, 2);
+#define TAIL_STACK 2
+BPF_PROG_ARRAY(typed_tails, 3);
 BPF_RINGBUF_OUTPUT(unseen, 16);
+BPF_RINGBUF_OUTPUT(stacks, 512); /* large, and none of them must push out anything else */
 BPF_TABLE("hash", struct file_id, u32, libraries_seen, 16384);
 BPF_TABLE("hash", struct dl_key, struct dl_call, dl_calls, 16384);
 BPF_PERCPU_ARRAY(scratch_mappings, struct mappings_scratch, 1);
 BPF_PERCPU_ARRAY(scratch_mmap, struct mmap_scratch, 1);
 BPF_PERCPU_ARRAY(scratch_signal, struct signal_record, 1);
+BPF_PERCPU_ARRAY(scratch_stack, struct stack_record, 1);
+BPF_PERCPU_ARRAY(stack_budgets, struct stack_budget, 1);
 BPF_ARRAY(layout_library_head, struct library_head, 1);
 BPF_ARRAY(layout_dl_record, struct dl_record, 1);
 BPF_ARRAY(layout_signal_record, struct signal_record, 1);
+BPF_ARRAY(layout_stack_record, struct stack_record, 1);
 BPF_ARRAY(layout_unseen_record, struct unseen_record, 1);
 BPF_ARRAY(layout_file_id, struct file_id, 1);
 BPF_ARRAY(layout_burst, struct burst, 1);

@@ -23,23 +23,6 @@ static inline u32 read_instruction(struct signal_record *record, u64 ip) {
     return bpf_probe_read_user(record->instruction, left, (void *)ip) ? 0 : left;
 }
 
-/* In pieces that end where pages end, so that what is mapped is read to its end. */
-static inline void read_stack(struct signal_record *record, u64 sp) {
-    record->memory_bytes = 0;
-    for (u32 i = 0; i < STACK_CHUNKS; i++) {
-        u64 done = record->memory_bytes, address = sp + done;
-        u64 now = STACK_CHUNK - (address & (STACK_CHUNK - 1));
-        if (done > STACK_CHUNK * (STACK_CHUNKS - 1)) return;
-        asm volatile("" : "+r"(now));
-        now &= 2 * STACK_CHUNK - 1;
-        if (now > STACK_CHUNK) return;
-        asm volatile("" : "+r"(done));
-        if (bpf_probe_read_user(record->memory + (done & (STACK_CHUNK * STACK_CHUNKS - 1)), now, (void *)address))
-            return;
-        record->memory_bytes = done + now;
-    }
-}
-
 static inline void emit_signal(struct signal_record *record) {
     u64 kept = record->memory_bytes;
     asm volatile("" : "+r"(kept));
@@ -48,48 +31,12 @@ static inline void emit_signal(struct signal_record *record) {
     if (live.ringbuf_output(record, SIGNAL_HEADER + kept, BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_SIGNAL);
 }
 
-/*
- * C code called by Go runs on the thread's own stack, and gcc uses rbp as it likes: the goroutine's frames are out of
- * reach of the registers. But runtime.asmcgocall has left on that stack how deep it was in the goroutine's stack, and
- * the goroutine (struct g: stack.lo, stack.hi, ...; sched from byte 56 on: sp, pc, g ...), which points to itself.
- * Looks at some words of the stack and sets go_at to the next; to the frame pointer to go on with once it is found.
- */
-static inline void find_goroutine(struct signal_record *record) {
-    for (u32 i = 0; i < WORDS_AT_ONCE; i++) {
-        u64 at = record->go_at, stack[2] = {}, sched[7] = {};
-        record->go_at = at + 8;
-        u64 depth = *(u64 *)(record->memory + (at & (STACK_CHUNK * STACK_CHUNKS - 8)));
-        u64 g = *(u64 *)(record->memory + ((at + 8) & (STACK_CHUNK * STACK_CHUNKS - 8)));
-        if (depth - 8 > 1 << 30 || g < 65536) continue;
-        if (bpf_probe_read_user(stack, sizeof(stack), (void *)g)) continue;
-        if (bpf_probe_read_user(sched, sizeof(sched), (void *)(g + 56))) continue;
-        if (sched[2] != g || sched[0] + depth != stack[1] || sched[0] < stack[0]) continue;
-        record->goroutine = g;
-        record->go_at = sched[5] ? sched[5] : sched[6]; /* bp; older Go has it behind lr, which x86-64 leaves 0 */
-        if (!bpf_probe_read_user(record->go_frames, 8, (void *)sched[0])) record->go_found = 1;
-        return;
-    }
-}
-
-static inline void read_go_frames(struct signal_record *record) {
-    for (u32 i = 1; i < SIGNAL_FRAMES; i++) {
-        u64 pair[2] = {}, at = record->go_at;
-        if (bpf_probe_read_user(pair, sizeof(pair), (void *)at)) return;
-        record->go_frames[record->go_found & (SIGNAL_FRAMES - 1)] = pair[1];
-        record->go_found++;
-        if (pair[0] <= at) return; /* the outermost has none above it */
-        record->go_at = pair[0];
-    }
-}
-
 /* Completes a signal's record and sends it. Called again for the next words: the verifier follows so many, not more. */
 int on_goroutine(struct bpf_raw_tracepoint_args *ctx) {
     u32 zero = 0;
     struct signal_record *record = scratch_signal.lookup(&zero);
     if (!record) return 0;
-    find_goroutine(record);
-    if (record->goroutine) read_go_frames(record);
-    else if (record->go_at + 16 <= record->memory_bytes) tail_programs.call((void *)ctx, TAIL_GOROUTINE);
+    if (!search_goroutine(THREAD_STACK_OF(record))) tail_programs.call((void *)ctx, TAIL_GOROUTINE);
     emit_signal(record);
     return 0;
 }
@@ -118,8 +65,7 @@ int on_signal(struct bpf_raw_tracepoint_args *ctx) {
     record->instruction_bytes = read_instruction(record, ip);
     s64 bytes = bpf_get_stack(ctx, record->frames, sizeof(record->frames), BPF_F_USER_STACK);
     record->stack_bytes = bytes > 0 ? bytes : 0;
-    read_stack(record, sp);
-    record->goroutine = record->go_found = record->go_at = 0;
+    read_stack(THREAD_STACK_OF(record), sp);
     tail_programs.call((void *)ctx, TAIL_GOROUTINE); /* comes back only where that program is not there */
     emit_signal(record);
     return 0;

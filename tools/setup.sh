@@ -169,7 +169,7 @@ compile_bytecode() {
 install_gotrace() {
     local stamp=$VENV/.installed wanted
     # The folder is part of it: an editable installation points to it, and a checkout may be moved. So is what compiles.
-    wanted="$PWD $(sha256sum pyproject.toml hatch_build.py gotrace/sources/ptrace/stops.c)"
+    wanted="$PWD $(sha256sum pyproject.toml hatch_build.py gotrace/sources/ptrace/{stop.h,stops.c,reads.c})"
     [[ -e $stamp && $(<"$stamp") == "$wanted" && -e gotrace/sources/ptrace/_stops.so ]] && return
     say "installing gotrace and its development tools into $VENV"
     development_packages >"$VENV/dev-requirements.txt"

@@ -13,7 +13,8 @@ from gotrace.elf.elf_file import ElfFile
 from gotrace.elf.functions import GO, Function, Functions
 from gotrace.elf.identity import read_identity
 from gotrace.elf.instruction import Instruction
-from gotrace.elf.unwind.calls import call_before, imported_by, is_signal_trampoline
+from gotrace.elf.symbol_table import UNDEFINED, dynamic_symbols
+from gotrace.elf.unwind.calls import asked_for, call_before, imported_by, is_signal_trampoline
 from gotrace.elf.unwind.tables import FrameTable
 from gotrace.events.text import to_bytes
 
@@ -31,6 +32,7 @@ class Module:
         self.path = path
         self._functions = functions
         self._calls: dict[int, Instruction | None] = {}
+        self._asked: dict[Instruction, str] = {}
 
     def address_of(self, mapping: Mapping, ip: int) -> int | None:
         """What the file's own tables call a place that is mapped."""
@@ -98,6 +100,24 @@ class Module:
             return call.target == function.start
         with suppress(OSError):
             return imported_by(self.file, call.target) == function.name
+        return False
+
+    def asked_for(self, address: int) -> str:
+        """The function of another file that was called by the call that returns to an address; "" where it is none."""
+        call = self.call_before(address)
+        if call is None or self.file is None:
+            return ""
+        if call not in self._asked:
+            self._asked[call] = ""
+            with suppress(OSError):
+                self._asked[call] = asked_for(self.file, call)
+        return self._asked[call]
+
+    def offers(self, name: str) -> bool:
+        """Whether other files may call a function of that name in this one."""
+        with suppress(OSError):
+            table = dynamic_symbols(self.file) if self.file is not None else None
+            return table is not None and any(symbol.section != UNDEFINED for symbol in table.named(name))
         return False
 
     def origin(self, function: Function | None) -> str:

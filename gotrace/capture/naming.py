@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from msgspec.structs import force_setattr, replace
 
+from gotrace.capture.call_stacks import CallStacks
 from gotrace.capture.mappings import Mapping, Mappings
 from gotrace.capture.modules import Module, Modules
 from gotrace.capture.unwinding import Step, unwind
@@ -24,7 +25,7 @@ from gotrace.events.model import (
     SyscallError,
 )
 from gotrace.events.text import printable, to_bytes
-from gotrace.sources.base import Moment
+from gotrace.sources.base import CallMoment, Moment
 
 _TRAMPOLINE: Final = "__restore_rt"
 """To where signal handlers return: its name in all C libraries, whose symbol tables seldom have it."""
@@ -55,15 +56,19 @@ class Naming:
         self._mappings = Mappings()
         self._modules = Modules()
         self._frames: dict[tuple[Mapping, Step], Frame] = {}
+        self._calls = CallStacks(self.place)
 
     def live(self, events: Sequence[Event]) -> list[Event]:
         """Live events of one batch, in order: files by their build ids, callers named, signals with their whole stack.
 
-        Moments are used up.
+        Moments are used up; those of failing calls are kept for `failing_calls`.
         """
         named: list[Event] = []
         for number, event in enumerate(events):
             self._mappings.see(event)
+            if isinstance(event, CallMoment):
+                self._calls.keep(event)
+                continue
             if isinstance(event, Moment):
                 continue
             if isinstance(event, Library):
@@ -77,13 +82,18 @@ class Naming:
 
     def failing_calls(self, events: list[KnownEvent]) -> list[KnownEvent]:
         """All events of a capture that has ended, named: the stacks of failing calls, and where clocks were read."""
-        stacks: dict[tuple[tuple[int, ...], ...], tuple[Frame, ...]] = {}
+        told: dict[tuple[tuple[int, ...], ...], tuple[Step, ...]] = {}
+        stacks: dict[tuple[tuple[int, ...], tuple[Step, ...]], tuple[Frame, ...]] = {}
         for event in events:
             if isinstance(event, SyscallError) and event.ip:
-                key = self._mappings.state(event.pid, event.ts_ns), (event.ip, *(frame.ip for frame in event.stack))
-                if key not in stacks:
-                    stacks[key] = self._stack_of_call(event)
-                force_setattr(event, "stack", stacks[key])  # nobody has seen it yet
+                state = self._mappings.state(event.pid, event.ts_ns)
+                addresses = state, (event.ip, *(frame.ip for frame in event.stack))
+                if addresses not in told:
+                    told[addresses] = self._calls.by_frame_pointers(event)
+                steps = self._calls.better(event, told[addresses])
+                if (state, steps) not in stacks:
+                    stacks[state, steps] = self._stack(event.pid, event.ts_ns, steps)
+                force_setattr(event, "stack", stacks[state, steps])  # nobody has seen it yet
             elif isinstance(event, ClockReads):
                 force_setattr(event, "place", self.frame(event.pid, event.ts_ns, Step(event.ip, returning=True)))
         return events
@@ -138,11 +148,26 @@ class Naming:
         registers = moment.registers if moment else {"rip": event.ip}
         memory = moment.memory if moment else b""
         steps = unwind(registers, memory, chain, lambda ip: self.place(event.pid, event.ts_ns, ip))
-        return replace(event, stack=tuple(self.frame(event.pid, event.ts_ns, step) for step in steps))
+        return replace(event, stack=self._stack(event.pid, event.ts_ns, steps))
 
-    def _stack_of_call(self, event: SyscallError) -> tuple[Frame, ...]:
-        chain = [frame.ip for frame in event.stack]
-        _, *callers = unwind({"rip": event.ip}, b"", chain, lambda ip: self.place(event.pid, event.ts_ns, ip))
-        # The instruction after the system call stands for the call.
-        steps = [Step(event.ip, returning=True), *callers]
-        return tuple(self.frame(event.pid, event.ts_ns, step) for step in steps)
+    def _stack(self, pid: int, when_ns: int, steps: Sequence[Step]) -> tuple[Frame, ...]:
+        """The frames of a stack. A local function of a stripped library goes by the name that its caller asked for.
+
+        An exported one that has only jumped on to it (fopen of glibc to __fopen_internal) is not among the frames.
+        """
+        frames = [self.frame(pid, when_ns, step) for step in steps]
+        for number, caller in enumerate(steps[1:]):
+            inner, outer = frames[number], frames[number + 1]
+            if inner.symbol or not inner.module or not caller.returning or outer.module == inner.module:
+                continue
+            name = self._asked_for(pid, when_ns, caller, steps[number])
+            if name:
+                frames[number] = replace(inner, symbol=name)
+        return tuple(frames)
+
+    def _asked_for(self, pid: int, when_ns: int, caller: Step, callee: Step) -> str:
+        place, found = self.place(pid, when_ns, caller.ip), self.place(pid, when_ns, callee.place)
+        if place is None or found is None or not place.address:
+            return ""
+        name = place.module.asked_for(place.address)
+        return name if name and found.module.offers(name) else ""

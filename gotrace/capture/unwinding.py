@@ -72,7 +72,16 @@ def unwind(registers: Mapping[str, int], memory: bytes, chain: Sequence[int], co
     `memory` is what lies from rsp on; `chain` are the instruction addresses of a walk by frame pointers, the
     innermost's own first; it may have been led astray.
     """
-    steps = _Walk(registers, memory, code_at).run()
+    return go_on(walk(registers, memory, code_at), chain, code_at)
+
+
+def walk(registers: Mapping[str, int], memory: bytes, code_at: CodeAt) -> list[Step]:
+    """The frames as far as the memory goes."""
+    return _Walk(registers, memory, code_at).run()
+
+
+def go_on(steps: list[Step], chain: Sequence[int], code_at: CodeAt) -> list[Step]:
+    """The frames of a `walk`, and those that a walk by frame pointers adds to them."""
     return [*steps, *_rest_of(chain, steps, code_at)]
 
 

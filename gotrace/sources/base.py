@@ -69,6 +69,16 @@ class Moment(Event, frozen=True, kw_only=True, gc=False, tag="moment"):
     """From rsp on, as far as it could be read."""
 
 
+class CallMoment(Moment, frozen=True, kw_only=True, gc=False, tag="call_moment"):
+    """That of a failing call: of the SyscallError with the same tid and time, wherever that is among the records.
+
+    Only some calls have one, because it costs more than the call: the frame pointers of the others have to do.
+    """
+
+    callers: tuple[int, ...] = ()
+    """Return addresses of the goroutine that called the C code that made the call, the innermost first."""
+
+
 class Capture(Protocol):
     """A running observation of one target. Entering it starts whatever privileged part it has, without waiting."""
 

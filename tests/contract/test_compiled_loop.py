@@ -12,11 +12,13 @@ FOLDER = ROOT / "gotrace/sources/ptrace"
 
 def test_it_was_compiled_and_fits() -> None:
     assert (FOLDER / "_stops.so").is_file(), "`make setup` compiles it"
-    assert compiled._load() is not None, "_stops.so is older than stops.c or compiled.py; `make setup` compiles it anew"
+    assert compiled._load() is not None, (
+        "_stops.so is older than its sources or compiled.py; `make setup` compiles it anew"
+    )
 
 
 def test_both_sides_number_the_stops_alike() -> None:
-    text = (FOLDER / "stops.c").read_text()
+    text = (FOLDER / "stop.h").read_text()
     numbered = re.search(r"enum \{ GONE = 1, ([A-Z, ]+) \}", text)
     assert numbered is not None
     names = ["GONE", *numbered[1].split(", ")]

@@ -35,6 +35,7 @@ OF_A_RUN = {
         800, f"{HEAD} address handler error_code trap registers code signal instruction_bytes stack_bytes frames"
         " instruction goroutine go_at go_found go_frames memory_bytes memory spill",
     ),
+    "stack_record": (480, f"{HEAD} registers goroutine go_at go_found go_frames memory_bytes memory spill"),
     "burst": (72, f"{HEAD} id since_ns folded ip nr error abi seen unused"),
     "clock_reads": (64, f"{HEAD} id since_ns calls ip nr unused"),
     "file_id": (16, "inode device"),

@@ -63,11 +63,31 @@ def imported_by(file: ElfFile, entry: int) -> str:
         if found is None:
             return ""
         entry += found.size
-        slot = _SLOT.match(found.operands) if found.name == "jmp" else None
+        slot = _slot_of(found) if found.name == "jmp" else None
         if slot is not None:
-            distance = int(slot[2] or "0", 0)
-            return _symbol_of_slot(file, entry + (-distance if slot[1] == "-" else distance))
+            return _symbol_of_slot(file, slot)
     return ""
+
+
+def asked_for(file: ElfFile, call: Instruction) -> str:
+    """The function of another file that a call of this one leads to; "" where it is none, or its target is not known.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    if call.target is not None:
+        return imported_by(file, call.target)
+    slot = _slot_of(call)  # code that is compiled with -fno-plt
+    return "" if slot is None else _symbol_of_slot(file, slot)
+
+
+def _slot_of(branch: Instruction) -> int | None:
+    """The place in the global offset table whose content it jumps to."""
+    slot = _SLOT.match(branch.operands)
+    if slot is None:
+        return None
+    distance = int(slot[2] or "0", 0)
+    return branch.address + branch.size + (-distance if slot[1] == "-" else distance)
 
 
 def _symbol_of_slot(file: ElfFile, slot: int) -> str:

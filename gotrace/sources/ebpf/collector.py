@@ -31,8 +31,8 @@ from gotrace.sources.ebpf.uprobes import prepare
 if TYPE_CHECKING:
     from gotrace.sources.ebpf.following import FollowedRun
 
-SHARED: Final = ("live", "bulk", "counters", "bursts", "clock_reads")
-"""Maps whose descriptors go to the unprivileged side; the last two are there where a program's run is followed."""
+SHARED: Final = ("live", "bulk", "counters", "stacks", "bursts", "clock_reads")
+"""Maps whose descriptors go to the unprivileged side; the last three are there where a program's run is followed."""
 
 
 def serve(connection: socket.socket) -> None:

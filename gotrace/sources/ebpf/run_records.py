@@ -13,17 +13,12 @@ import msgspec
 from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal, SyscallError
 from gotrace.events.text import printable
 from gotrace.sources import syscalls
-from gotrace.sources.base import Moment
+from gotrace.sources.base import CallMoment, Moment
 from gotrace.sources.ebpf.compiled import Layout, format_of
+from gotrace.sources.ebpf.thread_stacks import ThreadLayout, part
 
 _Decode = Callable[[bytes, int], Event | None]
 
-_REGISTERS: Final = (
-    "r15", "r14", "r13", "r12", "rbp", "rbx", "r11", "r10", "r9", "r8", "rax", "rcx", "rdx", "rsi", "rdi", "orig_rax",
-    "rip", "cs", "flags", "rsp", "ss",
-)  # fmt: skip
-"""struct pt_regs of <asm/ptrace.h>."""
-_NOT_IN_A_MOMENT: Final = ("orig_rax", "cs", "flags", "ss")
 _PAGE_FAULT: Final = 14
 _WRITE, _FETCH = 2, 16
 """Bits of a page fault's error code (arch/x86/include/asm/trap_pf.h)."""
@@ -48,18 +43,16 @@ class RunDecoder:
         self._dl = format_of(layouts["dl_record"], until="text")
         signal = layouts["signal_record"]
         self._signal = format_of(signal, until="registers")
-        self._registers_at, self._registers = _part(signal, "registers")
-        self._numbers_at, self._numbers = _part(signal, "code", "signal", "instruction_bytes", "stack_bytes")
+        self._signalled = ThreadLayout(signal)
+        self._numbers_at, self._numbers = part(signal, "code", "signal", "instruction_bytes", "stack_bytes")
         self._frames_at = format_of(signal, until="frames").size
         self._instruction_at = format_of(signal, until="instruction").size
-        self._go_found_at, self._go_found = _part(signal, "go_found")
-        self._go_frames_at = format_of(signal, until="go_frames").size
-        self._memory_size_at, self._memory_size = _part(signal, "memory_bytes")
-        self._memory_at = format_of(signal, until="memory").size
         failure = layouts["failure_record"]
-        self._stack_at, self._stack = _part(failure, "burst", "frames", "stack")
+        self._stack_at, self._stack = part(failure, "burst", "frames", "stack")
         self._burst = format_of(layouts["burst"])
+        # Not in spools of older versions:
         self._clock_reads = format_of(layouts["clock_reads"]) if "clock_reads" in layouts else None
+        self._calling = layouts.get("stack_record")
         self._of_burst: dict[int, SyscallError] = {}
         """The last call that was told of each kind that may become a burst."""
         self._stopped: set[int] = set()
@@ -83,8 +76,11 @@ class RunDecoder:
             self._constants["KIND_SIGNAL"]: self._decode_signal,
             self._constants["KIND_BURST"]: self._decode_burst,
         }
-        if self._clock_reads is not None:  # not in spools of older versions
+        if self._clock_reads is not None:
             found[self._constants["KIND_CLOCK_READS"]] = partial(_decode_clock_reads, self._clock_reads)
+        if self._calling is not None:
+            head = format_of(self._calling, until="registers")
+            found[self._constants["KIND_STACK"]] = partial(_decode_stack, head, ThreadLayout(self._calling))
         return found
 
     def with_moments(self, events: list[Event]) -> list[Event]:
@@ -154,19 +150,13 @@ class RunDecoder:
     def _decode_signal(self, data: bytes, at: int) -> Event:
         ts_ns, pid, tid, ns_pid, _, _, address, handler, error_code, trap = self._signal.unpack_from(data, at)
         code, number, instruction_bytes, stack_bytes = self._numbers.unpack_from(data, at + self._numbers_at)
-        registers = dict(zip(_REGISTERS, self._registers.unpack_from(data, at + self._registers_at), strict=True))
-        (memory_bytes,) = self._memory_size.unpack_from(data, at + self._memory_size_at)
-        memory, instruction = at + self._memory_at, at + self._instruction_at
+        registers, memory, of_go = self._signalled.read(data, at)
+        instruction = at + self._instruction_at
         frames = struct.unpack_from(f"<{stack_bytes // 8}Q", data, at + self._frames_at)
-        (go_found,) = self._go_found.unpack_from(data, at + self._go_found_at)
-        of_go = struct.unpack_from(f"<{go_found}Q", data, at + self._go_frames_at)
         if set(frames).isdisjoint(of_go):  # else the frame pointers led that way by themselves
             frames += of_go
         inner = _inner(ns_pid, pid)
-        moment = Moment(
-            ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, memory=data[memory : memory + memory_bytes],
-            registers={name: value for name, value in registers.items() if name not in _NOT_IN_A_MOMENT},
-        )  # fmt: skip
+        moment = Moment(ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, memory=memory, registers=registers)
         self._moments.append(moment)
         return Signal(
             ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=inner, signal=number, code=code,
@@ -187,10 +177,12 @@ def _decode_clock_reads(layout: struct.Struct, data: bytes, at: int) -> Event:
     )
 
 
-def _part(layout: Layout, *names: str) -> tuple[int, struct.Struct]:
-    """Offset and format of members that follow each other."""
-    members = [member for member in layout.members if member[0] in names]
-    return format_of(layout, until=names[0]).size, format_of(Layout(members))
+def _decode_stack(head: struct.Struct, thread: ThreadLayout, data: bytes, at: int) -> Event:
+    ts_ns, pid, tid, ns_pid, *_ = head.unpack_from(data, at)
+    registers, memory, callers = thread.read(data, at)
+    return CallMoment(
+        ts_ns=ts_ns, pid=pid, tid=tid, ns_pid=_inner(ns_pid, pid), registers=registers, memory=memory, callers=callers
+    )
 
 
 def _text(data: bytes, at: int, size: int) -> str:

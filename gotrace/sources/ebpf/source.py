@@ -48,6 +48,7 @@ _OF_RUN: Final[Mapping[str, tuple[Facet | None, str]]] = {
     "on_failure_record": (Facet.ALL_FAILURES, "failing calls are only counted, as lost"),
     "on_signal": (Facet.SIGNALS, "signals are not seen"),
     "on_goroutine": (None, "of signals in C code called by Go, the callers in Go are not seen"),
+    "on_stack_of_call": (None, "of failing calls in C code called by Go, the callers in Go may not be seen"),
     unit.DL_PROGRAM: (Facet.DL_CALLS, "dlopen and dlsym are not seen"),
 }
 """What each program of a followed run sees, and what is to be said without it."""
@@ -179,7 +180,7 @@ class EbpfCapture:
             raise CaptureError("the collector ended before it was ready", "run `gotrace doctor`")
         maps = dict(zip((name for name, _ in answer.maps), descriptors, strict=True))
         sizes = dict(answer.maps)
-        self._rings = {name: Ring(maps[name], sizes[name]) for name in ("live", "bulk")}
+        self._rings = {name: Ring(maps[name], sizes[name]) for name in ("live", "stacks", "bulk") if name in maps}
         self._counters = Counters(maps["counters"], answer.constants)
         for name, (structure, counter) in _COUNTED.items():
             if name in maps:
@@ -207,7 +208,7 @@ class EbpfCapture:
         """All raw records that are there now."""
         for name, ring in self._rings.items():
             if data := ring.drain():
-                yield Batch(name == "live", data)
+                yield Batch(name != "bulk", data)
         if self._last_records:
             yield Batch(False, self._last_records)
             self._last_records = b""

@@ -17,8 +17,8 @@ from gotrace.sources.ebpf.btf import VMLINUX, Btf
 # One module, because each costs 0.25 s of clang; each program in it is loaded and attached on its own.
 FILES: Final = ("records.h", "processes.c", "stderr_writes.c", "failures.c", "syscall_errors.c")
 RUN_FILES: Final = (
-    "records.h", "running.h", "attached.c", "processes.c", "mappings.c", "signals.c", "dynamic.c",
-    "stderr_writes.c", "bursts.c", "failures.c", "connecting.c", "clock_reads.c", "syscall_errors.c",
+    "records.h", "running.h", "attached.c", "processes.c", "mappings.c", "bursts.c", "stacks.c", "signals.c",
+    "dynamic.c", "stderr_writes.c", "failures.c", "connecting.c", "clock_reads.c", "syscall_errors.c",
 )  # fmt: skip
 """The unit of a capture that follows a program's run: builds neither compile nor load what only that needs."""
 
@@ -29,7 +29,9 @@ PROGRAMS: Final[Mapping[str, str]] = {
     "on_exit": "sched_process_exit",
 }
 """Function -> raw tracepoint. All four are needed: without any one of them a build cannot be followed."""
-TYPED_PROGRAMS: Final[Mapping[str, str]] = dict.fromkeys(("on_sys_exit", "on_failure_record", "on_mapped"), "sys_exit")
+TYPED_PROGRAMS: Final[Mapping[str, str]] = dict.fromkeys(
+    ("on_sys_exit", "on_failure_record", "on_stack_of_call", "on_mapped"), "sys_exit"
+)
 """Function -> raw tracepoint whose arguments the verifier knows the types of (tp_btf); records.h says what for."""
 
 RUN_PROGRAMS: Final[Mapping[str, str]] = {"on_exec_mappings": "sched_process_exec", "on_signal": "signal_deliver"}
@@ -38,6 +40,7 @@ TAIL_PROGRAMS: Final[Mapping[str, tuple[str, str]]] = {
     "on_library": ("tail_programs", "TAIL_LIBRARY"),
     "on_goroutine": ("tail_programs", "TAIL_GOROUTINE"),
     "on_failure_record": ("typed_tails", "TAIL_FAILURE"),
+    "on_stack_of_call": ("typed_tails", "TAIL_STACK"),
     "on_mapped": ("typed_tails", "TAIL_MAPPED"),
 }
 """Function -> the map through which others call it, and its place there."""

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal
 from gotrace.events.text import printable
-from gotrace.sources.base import Moment
+from gotrace.sources.base import CallMoment, Moment
 from gotrace.sources.ptrace.calls import call_of
 from gotrace.sources.ptrace.mappings import Mapping
 
@@ -21,6 +21,8 @@ _LIBRARY: Final = struct.Struct("<QQQQQ")
 """Base, size, offset, device, inode; the path follows, as long as the number in the record's head says."""
 _CALL: Final = struct.Struct("<BBHHHQQQQQ")
 """Function, 1 where there is no text, bytes of two texts, 0, handle or namespace, flags, result, caller, begin."""
+_THREAD: Final = struct.Struct("<II17Q")
+"""Return addresses, bytes of stack, registers; both follow."""
 _SIGNAL: Final = struct.Struct("<iIQBBHI17Q")
 """Code, sender, address, 1 where it is handled, bytes of instruction, frames, bytes of stack, registers."""
 
@@ -67,6 +69,16 @@ class Fault(NamedTuple):
     memory: bytes
 
 
+class Thread(NamedTuple):
+    """Where a thread is."""
+
+    registers: tuple[int, ...]
+    """As `REGISTERS` are."""
+    memory: bytes
+    callers: tuple[int, ...]
+    """As a CallMoment has them."""
+
+
 def library(found: Mapping) -> bytes:
     """Body of a record about a mapping."""
     return _LIBRARY.pack(found.base, found.size, found.offset, found.device, found.inode) + found.path
@@ -94,6 +106,12 @@ def fault(met: Fault) -> bytes:
         *met.registers,
     )  # fmt: skip
     return head + struct.pack(f"<{len(met.frames)}Q", *met.frames) + met.instruction + met.memory
+
+
+def thread(seen: Thread) -> bytes:
+    """Body of a record about where a thread is."""
+    head = _THREAD.pack(len(seen.callers), len(seen.memory), *seen.registers)
+    return head + struct.pack(f"<{len(seen.callers)}Q", *seen.callers) + seen.memory
 
 
 def library_event(who: dict[str, Any], number: int, data: bytes, at: int) -> Event:
@@ -146,6 +164,16 @@ def signal_events(who: dict[str, Any], number: int, data: bytes, at: int) -> tup
         ip=registers["rip"], sp=registers["rsp"], instruction=instruction.hex(), stack=tuple(map(Frame, stack)),
     )  # fmt: skip
     return signal, Moment(**who, registers=registers, memory=memory)
+
+
+def call_moment(who: dict[str, Any], _number: int, data: bytes, at: int) -> Event:
+    """The event of such a body."""
+    callers, of_memory, *values = _THREAD.unpack_from(data, at)
+    at += _THREAD.size
+    found = struct.unpack_from(f"<{callers}Q", data, at)
+    at += 8 * callers
+    registers = dict(zip(REGISTERS, values, strict=True))
+    return CallMoment(**who, registers=registers, memory=data[at : at + of_memory], callers=found)
 
 
 _TOUCHING: Final = frozenset({7, 11})

@@ -31,11 +31,11 @@ class Ring:
         self._words, self._data, self._head, self._tail = words, data, head, tail
         self._size = len(data)
 
-    def put(self, record: bytes) -> bool:
-        """Append a whole record; False where there is no room for it."""
+    def put(self, record: bytes, *, spare: int = 0) -> bool:
+        """Append a whole record; False where there is no room for it that leaves `spare` bytes for others."""
         words, size, length = self._words, self._size, len(record)
         head = words[self._head]
-        if head + length - words[self._tail] > size:
+        if head + length - words[self._tail] > size - spare:
             return False
         at = head % size
         if at + length <= size:

@@ -15,11 +15,13 @@ from gotrace.sources.ptrace.requests import Requests
 from gotrace.sources.ptrace.stops import PATH_LIMIT, PythonStops, Stop
 
 _LIBRARY: Final = Path(__file__).with_name("_stops.so")
-_STOP: Final = struct.Struct("<iiiIQqQ6QIII4x")
-"""struct stop of stops.c, without stack and text."""
+_STOP: Final = struct.Struct("<iiiIQqQ6QIIII")
+"""struct stop of stop.h, without stack and text."""
 _TEXT_AT: Final = _STOP.size + 8 * MOST_FRAMES
 _AN_ADDRESS: Final = 128
 """AN_ADDRESS of stops.c."""
+_NEEDED: Final = ("set_harmless", "asks_the_vdso", "read_address", "may_hold")
+"""Functions that older versions did not have."""
 _SWITCH: Final = "GOTRACE_PTRACE_LOOP"
 """`python`: do without the compiled loop, to compare them and to find out whether it is to blame."""
 
@@ -35,12 +37,12 @@ def stops_of(
 
 
 def _load() -> ctypes.CDLL | None:
-    """None where it was not compiled, or from another version of stops.c, or cannot read a tracee's memory here."""
+    """None where it was not compiled, or from another version of its sources, or cannot read a tracee's memory here."""
     try:
         library = ctypes.CDLL(str(_LIBRARY))
         layout = tuple((ctypes.c_uint32 * 4).in_dll(library, "layout_of_stop"))
         fits = layout == (_TEXT_AT + 2 * PATH_LIMIT, _TEXT_AT, MARKS, PATH_LIMIT) and library.can_read()
-        fits = fits and all(hasattr(library, name) for name in ("set_harmless", "asks_the_vdso", "read_address"))
+        fits = fits and all(hasattr(library, name) for name in _NEEDED)
     except (OSError, ValueError, AttributeError):
         return None
     return library if fits else None
@@ -108,11 +110,10 @@ class CompiledStops(Requests):
 
     def _found(self) -> Stop:
         view = self._view
-        what, tid, status, mark, message, result, ip, a0, a1, a2, a3, a4, a5, first, second, frames = _STOP.unpack_from(
-            view
+        what, tid, status, mark, message, result, ip, a0, a1, a2, a3, a4, a5, first, second, frames, held = (
+            _STOP.unpack_from(view)
         )
         text = bytes(view[_TEXT_AT : _TEXT_AT + first + second]) if first or second else b""
         stack = bytes(view[_STOP.size : _STOP.size + 8 * frames]) if frames else b""
-        return Stop(
-            what, tid, status, mark, message, result, ip, (a0, a1, a2, a3, a4, a5), first, second, text, stack
-        )  # fmt: skip
+        args = (a0, a1, a2, a3, a4, a5)
+        return Stop(what, tid, status, mark, message, result, ip, args, first, second, text, stack, bool(held))

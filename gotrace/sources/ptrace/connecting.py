@@ -42,7 +42,7 @@ class Connecting:
         return (pid, _descriptor(stop)) in self._begun
 
     def failed(self, pid: int, stop: Stop, memory: Memory, stack: bytes) -> Stop | None:
-        """The failure of the connect that the call of this stop has told, with the `stack` of who asked; or None."""
+        """The failure of the connect that the call of this stop has told, or None; `stack` is of who asked."""
         begun = self._begun.pop((pid, _descriptor(stop)), None)
         told = memory.read(stop.args[3], _ERROR.size)
         if begun is None or len(told) < _ERROR.size:
@@ -50,7 +50,7 @@ class Connecting:
         (error,) = _ERROR.unpack(told)
         args = (begun.args[0] & 0xFFFFFFFF, begun.args[1], begun.args[2] & 0xFFFFFFFF, 0, 0, 0)
         return (
-            begun._replace(what=What.FAILED, tid=stop.tid, result=error, ip=stop.ip, args=args, stack=stack)
+            begun._replace(what=What.FAILED, tid=stop.tid, result=error, ip=stop.ip, args=args, stack=stack, held=True)
             if error > 0
             else None
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from gotrace.errors import RecordingError
 from gotrace.events.addresses import socket_address
@@ -17,11 +17,14 @@ from gotrace.events.text import printable
 from gotrace.sources.ptrace import bodies, mappings
 from gotrace.sources.ptrace.calls import ABIS, call_of
 
+if TYPE_CHECKING:
+    from gotrace.sources.ptrace.stops import Stop
+
 FORMAT: Final = 2
 _READABLE: Final = frozenset({1, FORMAT})
 """Failing calls had no frames in the first one, and 0 where their number is now."""
 
-FORK, EXEC, EXIT, OUTPUT, FAILURE, LIBRARY, CALL, SIGNAL, CLOCK_READS = range(1, 10)
+FORK, EXEC, EXIT, OUTPUT, FAILURE, LIBRARY, CALL, SIGNAL, CLOCK_READS, STACK = range(1, 11)
 TRUNCATED, SUPPRESSED, NO_ARGV, NO_ENV, NO_CWD, ELSEWHERE, IN_PROGRESS = 1, 2, 4, 8, 16, 32, 64
 """Flags of a record."""
 
@@ -83,6 +86,23 @@ def call(ts_ns: int, who: Who, made: bodies.Call) -> bytes:
 def signal(ts_ns: int, who: Who, number: int, met: bodies.Fault) -> bytes:
     """The signal `number` is about to be delivered to `who`."""
     return _record(SIGNAL, ts_ns, who, number, body=bodies.fault(met))
+
+
+def stack(ts_ns: int, who: Who, seen: bodies.Thread) -> bytes:
+    """Where `who` was when a call failed that is told with the same time."""
+    return _record(STACK, ts_ns, who, 0, body=bodies.thread(seen))
+
+
+def failure(ts_ns: int, who: Who, stop: Stop, flags: int) -> bytes:
+    """A call of `who` failed."""
+    first, second = stop.path1_bytes, stop.path2_bytes
+    size = FAILURE_HEAD.size + len(stop.stack) + first + second
+    padding = -size & 7
+    head = FAILURE_HEAD.pack(
+        size + padding, FAILURE, flags, ts_ns, who.pid, who.tid, who.ns_pid, stop.result, stop.mark, first, second,
+        len(stop.stack) // 8, stop.ip, *stop.args,
+    )  # fmt: skip
+    return head + stop.stack + stop.text + b"\0" * padding
 
 
 def clock_reads(who: Who, mark: int, made: bodies.Reads) -> bytes:
@@ -159,6 +179,7 @@ class RecordDecoder:
             CALL: _of_run(bodies.call_event),
             SIGNAL: _of_run(bodies.signal_events),
             CLOCK_READS: _of_run(bodies.clock_reads_event),
+            STACK: _of_run(bodies.call_moment),
         }
 
     def decode(self, data: bytes) -> list[Event]:

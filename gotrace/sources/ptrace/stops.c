@@ -9,51 +9,32 @@
 #include <errno.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdint.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <linux/audit.h>
 #include <linux/ptrace.h>
-#include <sys/types.h>
-#include <sys/uio.h>
-#include <sys/user.h>
 #include <sys/wait.h>
-#include <unistd.h>
+#include <time.h>
 
-enum { GONE = 1, HALTED, BORN, EXECUTING, EXECUTED, REFUSED, WRITING, WROTE, FAILED, SIGNALLED, CLOCKED };
+#include "stop.h"
+
 enum { KIND_FAILURE, KIND_EXEC, KIND_WRITE, KIND_CLONE, KIND_CLONE3, KIND_FILTER, KIND_CLOCK, KIND_NONE = 255 };
 enum { NOTHING_NOW = 0, A_STOP = 1, NO_TRACEE = -1 };
 
 #define MARKS 8192
-#define ABI_I386 4096 /* bit of a mark */
 #define NUMBERS ABI_I386 /* below it */
 #define LARGEST_TID (1 << 22) /* PID_MAX_LIMIT, include/linux/threads.h */
-#define PATH_LIMIT 4096
-#define PAGE 4096
 #define MOST_WAITING 1024
 #define LOOKS_AT_ALL 8 /* each such look */
 #define MOST_LOOKS 256 /* who does not wait has something else to do */
-#define AN_ADDRESS 128  /* bit of `path1`: no path is there but a socket's address, and behind it its length */
-#define LONGEST_ADDRESS 110 /* struct sockaddr_un */
-#define MOST_FRAMES 12 /* FAILURE_FRAMES of probes/records.h */
-#define WINDOW 2048    /* bytes of a stack that are read at once */
+#define AN_ADDRESS 128 /* bit of `path1`: no path is there but a socket's address, and behind it its length */
 #define CODE_SEGMENT_32 0x23 /* __USER32_CS, arch/x86/include/asm/segment.h */
+#define MOST_HELD 250
 
 /* `harmless`: errors that healthy programs get of it all the time, and 0 where there are fewer. */
 struct call { uint8_t kind, path1, path2, unused, harmless[4]; };
-
-struct stop {
-    int32_t what, tid, status;
-    uint32_t mark;
-    uint64_t message;
-    int64_t result;
-    uint64_t ip, args[6];
-    uint32_t path1_bytes, path2_bytes, frames, unused;
-    uint64_t stack[MOST_FRAMES]; /* as many as `frames` says; so it is with `text` */
-    char text[2 * PATH_LIMIT];
-};
 
 /* Those that were set, and those without a name; the kind of all others is KIND_NONE. */
 static struct call calls[MARKS];
@@ -98,78 +79,6 @@ void follow_all_calls(int all, int at_entry) {
 }
 void tell_signals(uint32_t numbers) { told_signals = numbers; }
 
-/* A piece of a stack. It is read along with a path, where there is one: each reading costs several microseconds. */
-static struct { uint64_t start; size_t have, wanted; char bytes[WINDOW]; } window;
-
-static void want_stack(uint64_t frame, size_t least) {
-    size_t most = PAGE - (frame & (PAGE - 1)); /* beyond it may be unmapped memory */
-    window.start = frame, window.have = 0, window.wanted = most > WINDOW ? WINDOW : most < least ? least : most;
-}
-
-/* The string at `address` with its NUL, cut to PATH_LIMIT bytes; 0 where it cannot be read. */
-static uint32_t read_string(pid_t tid, uint64_t address, char *into) {
-    uint32_t have = 0;
-    while (address && have < PATH_LIMIT - 1) {
-        size_t size = PAGE - (address & (PAGE - 1)), most = have ? PAGE : 256;
-        if (size > most) size = most;
-        if (size > PATH_LIMIT - 1 - have) size = PATH_LIMIT - 1 - have;
-        struct iovec here[] = {{into + have, size}, {window.bytes, window.wanted}};
-        struct iovec there[] = {{(void *)address, size}, {(void *)window.start, window.wanted}};
-        ssize_t got = process_vm_readv(tid, here, 2, there, 2, 0);
-        if (got <= 0) return 0;
-        if ((size_t)got > size) window.have = got - size, got = size;
-        window.wanted = 0;
-        char *end = memchr(into + have, 0, got);
-        if (end) return end - into + 1;
-        have += got;
-        address += got;
-    }
-    if (have) into[have++] = 0;
-    return have;
-}
-
-/* The address of a socket that is an argument; 0 where it cannot be read. compiled.py looks for this function. */
-uint32_t read_address(struct stop *stop, int position) {
-    uint32_t length = stop->args[position];
-    struct iovec here = {stop->text, length > LONGEST_ADDRESS ? LONGEST_ADDRESS : length};
-    struct iovec there = {(void *)stop->args[position - 1], here.iov_len};
-    ssize_t got = process_vm_readv(stop->tid, &here, 1, &there, 1, 0);
-    return got == (ssize_t)here.iov_len ? got : 0;
-}
-
-static int read_registers(struct stop *stop, struct user_regs_struct *regs) {
-    memset(stop->args, 0, sizeof stop->args);
-    if (ptrace(PTRACE_GETREGS, stop->tid, 0, regs)) return -1;
-    stop->ip = regs->rip;
-    if (stop->mark & ABI_I386) {
-        uint64_t args[] = {regs->rbx, regs->rcx, regs->rdx, regs->rsi, regs->rdi, regs->rbp};
-        for (int i = 0; i < 6; i++) stop->args[i] = (uint32_t)args[i];
-    } else {
-        uint64_t args[] = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9};
-        memcpy(stop->args, args, sizeof args);
-    }
-    return 0;
-}
-
-/* Who made the call: see frames.py. Frames lie near each other, so most of them come with the first one. */
-static void read_stack(struct stop *stop, uint64_t frame, size_t size) {
-    stop->stack[0] = stop->ip;
-    for (stop->frames = 1; stop->frames < MOST_FRAMES; stop->frames++) {
-        if (window.have < size || frame < window.start || frame - window.start > window.have - size) {
-            if (frame == window.start && !window.wanted) return; /* that was tried along with a path */
-            want_stack(frame, size);
-            struct iovec here = {window.bytes, window.wanted}, there = {(void *)frame, window.wanted};
-            ssize_t got = process_vm_readv(stop->tid, &here, 1, &there, 1, 0);
-            if (got < (ssize_t)size) return;
-            window.have = got;
-        }
-        const char *at = window.bytes + (frame - window.start);
-        frame = stop->stack[stop->frames] = 0;
-        memcpy(&frame, at, size / 2);
-        memcpy(&stop->stack[stop->frames], at + size / 2, size / 2);
-    }
-}
-
 /* A new child or thread must not be untraced: see calls.py. */
 static void take_untraced_away(pid_t tid, uint32_t mark) {
     struct user_regs_struct regs;
@@ -196,6 +105,16 @@ static int may_fail(int kind) {
 
 static int is_harmless(const struct call *call, int64_t error) {
     return error < 256 && memchr(call->harmless, error, sizeof call->harmless);
+}
+
+/* So many failing calls a second wait until somebody has looked at their stacks. compiled.py looks for this function. */
+int may_hold(void) {
+    static time_t second;
+    static unsigned held;
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    if (now.tv_sec != second) second = now.tv_sec, held = 0;
+    return held++ < MOST_HELD;
 }
 
 /* Whether a call that reads a clock would be none where the vDSO serves: see calls.py. */
@@ -289,7 +208,8 @@ static int at_call(struct stop *stop, int recording) {
     else stop->path1_bytes = call.path1 ? read_string(tid, stop->args[call.path1 - 1], stop->text) : 0;
     stop->path2_bytes = call.path2 ? read_string(tid, stop->args[call.path2 - 1], stop->text + stop->path1_bytes) : 0;
     if (told_signals) read_stack(stop, frame, size);
-    ptrace(go_on, tid, 0, 0);
+    stop->held = told_signals && !of_32_bits && !(mark & ABI_I386) && may_hold();
+    if (!stop->held) ptrace(go_on, tid, 0, 0);
     return 1;
 boring:
     ptrace(go_on, tid, 0, 0);
@@ -338,13 +258,6 @@ static int look(struct stop *stop, int status, int recording) {
     }
     ptrace(go_on, tid, 0, event ? 0 : (long)number);
     return 0;
-}
-
-/* Whether memory can be read as read_string does it: old filters of containers forbid it, and allow /proc/PID/mem. */
-int can_read(void) {
-    char from = 1, into = 0;
-    struct iovec here = {&into, 1}, there = {&from, 1};
-    return process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 1;
 }
 
 /* All who wait for us now, each once; served before anybody is looked for again. */

@@ -39,11 +39,14 @@ from gotrace.sources.ptrace.calls import (
 from gotrace.sources.ptrace.channel import RECORDING
 from gotrace.sources.ptrace.frames import frames_of
 from gotrace.sources.ptrace.memory import Memory
+from gotrace.sources.ptrace.quota import Quota
 from gotrace.sources.ptrace.requests import WAIT_ALL, Control, Requests, request
 
 PATH_LIMIT: Final = 4096
 LONGEST_ADDRESS: Final = 110
 """Bytes of struct sockaddr_un."""
+MOST_HELD: Final = 250
+"""So many failing calls a second wait until somebody has looked at their stacks."""
 _STDERR: Final = 2
 _MOST_WAITING: Final = 1024
 _LOOKS_AT_ALL: Final = 8
@@ -79,7 +82,8 @@ class What(IntEnum):
     """A call failed with the errno `result`; `text` has its paths, each with its NUL. It goes on already.
 
     In place of paths `text` has the socket address of a call that names one. `stack` are the addresses of its frames,
-    the innermost first, 8 bytes each; none where a build is followed.
+    the innermost first, 8 bytes each; none where a build is followed. Where it is `held` it waits: there is more to
+    find out about its stack.
     """
     SIGNALLED = 10
     """The signal `status`, one of those that were asked for, is about to be delivered to it. It waits."""
@@ -102,6 +106,7 @@ class Stop(NamedTuple):
     path2_bytes: int = 0
     text: bytes = b""
     stack: bytes = b""
+    held: bool = False
 
 
 class Stops(Protocol):
@@ -168,6 +173,7 @@ class PythonStops(Requests):
         self._message = ctypes.c_ulong()
         self._info = ctypes.create_string_buffer(abi.SYSCALL_INFO_BYTES)
         self._looks = 0
+        self._held = Quota(MOST_HELD)
         self._waiting: deque[tuple[int, int]] = deque()
 
     def follow_all_calls(self) -> None:
@@ -351,10 +357,13 @@ class PythonStops(Requests):
             texts = [_text(memory, arguments[position - 1]) for position in paths]
             texts += [_address(memory, arguments, known.address)] if known and known.address else []
             stack = frames_of(memory, values) if self._running else b""
-        self.resume(tid)
+        of_64_bits = values and values[abi.CS] != abi.CODE_SEGMENT_32 and mark < MARKS // len(ABIS)
+        held = bool(self._running and of_64_bits and self._held.take())
+        if not held:
+            self.resume(tid)
         first, second = ([len(text) for text in texts] + [0, 0])[:2]
         text = b"".join(texts)
-        return Stop(What.FAILED, tid, 0, mark, 0, -result, ip, arguments, first, second, text, stack)
+        return Stop(What.FAILED, tid, 0, mark, 0, -result, ip, arguments, first, second, text, stack, held)
 
     def _event_message(self, tid: int) -> int:
         """PTRACE_GETEVENTMSG; 0 where the tracee is gone."""

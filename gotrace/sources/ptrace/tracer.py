@@ -13,21 +13,20 @@ from typing import TYPE_CHECKING, Final
 from gotrace.sources.ptrace import abi, records
 from gotrace.sources.ptrace.abi import PTRACE_EVENT_CLONE
 from gotrace.sources.ptrace.calls import by_mark
-from gotrace.sources.ptrace.channel import LOST, RECORDING, ROOT_GONE, TERMINAL_WRITES, Channel
+from gotrace.sources.ptrace.channel import LIVE_BYTES, LOST, RECORDING, ROOT_GONE, TERMINAL_WRITES, Channel
 from gotrace.sources.ptrace.connecting import Connecting, asks_for_error
+from gotrace.sources.ptrace.executions import executed, path_argument, refused
 from gotrace.sources.ptrace.frames import frames_of
-from gotrace.sources.ptrace.memory import start_of
 from gotrace.sources.ptrace.processes import (
     Process,
     Processes,
-    folders,
     has_ended,
     is_process,
     leader_of,
-    lost_privilege,
     parent_of,
     writes_to_terminal,
 )
+from gotrace.sources.ptrace.stacks import Stacks
 from gotrace.sources.ptrace.stops import OwnStops, Stop, Stops, What
 
 if TYPE_CHECKING:
@@ -37,11 +36,11 @@ if TYPE_CHECKING:
 
 _OUTPUT_LIMIT: Final = 64 << 10
 """Bytes of stderr that are kept of a process."""
-_LARGEST_BLOCK: Final = 1 << 20
-"""Bytes of an argument vector or an environment that are kept."""
 _PATIENCE_NS: Final = 20_000_000
 _NAP_S: Final = 0.0002
 _EARLY_NS: Final = 1_000_000_000
+_SPARE_BYTES: Final = LIVE_BYTES // 2
+"""Of the ring that execs need: stacks are large, and calls do without."""
 
 
 class Tracer:
@@ -80,6 +79,7 @@ class Tracer:
         """Those that were gone before that, with their wait status and when."""
         self._last_gone = 0
         self._connecting = Connecting()
+        self._stacks = Stacks()
         self._running: Running | None = None
         self._clocks: Clocks | None = None
         if control is not None:
@@ -235,7 +235,7 @@ class Tracer:
             self._words[ROOT_GONE] = 1
 
     def _on_executing(self, stop: Stop) -> None:
-        path = self._processes.of(stop.tid).memory.string(stop.args[_path_argument(stop)])
+        path = self._processes.of(stop.tid).memory.string(stop.args[path_argument(stop)])
         self._paths[stop.tid] = path or b""
         self._stops.until_return(stop.tid)
 
@@ -249,37 +249,16 @@ class Tracer:
         if self._clocks is not None:
             self._clocks.tell(process.pid)
         if self._words[RECORDING]:
-            self._tell(records.EXEC, self._execution(process, path))
+            values = self._stops.registers(process.pid)
+            self._tell(records.EXEC, executed(process, values, path, unprivileged=self._unprivileged))
         if self._running is not None:
             self._running.executed(process, former, watch=bool(self._words[RECORDING]))
         self._stops.resume(tid)
 
-    def _execution(self, process: Process, path: bytes) -> bytes:
-        pid = process.pid
-        values = self._stops.registers(pid)
-        start = None
-        if values:
-            width = 4 if values[abi.CS] == abi.CODE_SEGMENT_32 else 8
-            start = start_of(process.memory, values[abi.RSP], width)
-        cwd, place = folders(pid)
-        return _fitting(
-            process,
-            path=start.path if start and start.path else path,
-            argv=start.argv if start else None,
-            env=start.env if start else None,
-            cwd=cwd,
-            place=place,
-            suppressed=self._unprivileged and lost_privilege(pid),
-        )
-
     def _on_refused(self, stop: Stop) -> None:
         path = self._paths.pop(stop.tid, b"")
         process = self._processes.of(stop.tid)
-        width = 8 if by_mark()[stop.mark].abi == 0 else 4
-        argv, whole = process.memory.strings(stop.args[_path_argument(stop) + 1], width)
-        _, place = folders(process.pid)
-        record = _fitting(process, tid=stop.tid, path=path, argv=argv, error=stop.result, whole=whole, place=place)
-        self._tell(records.EXEC, record)
+        self._tell(records.EXEC, refused(process, stop, path))
         self._stops.resume(stop.tid)
 
     def _on_writing(self, stop: Stop) -> None:
@@ -300,9 +279,10 @@ class Tracer:
         if asks_for_error(stop):
             stack = frames_of(process.memory, self._stops.registers(stop.tid))
             failed = self._connecting.failed(process.pid, stop, process.memory, stack)
-            self._stops.resume(stop.tid)
             if failed is not None:
                 self._tell_failure(process, failed, records.IN_PROGRESS)
+            else:
+                self._stops.resume(stop.tid)
             return
         written, (_, buffer, count, *_) = stop.result, stop.args
         room = _OUTPUT_LIMIT - process.output_bytes
@@ -322,21 +302,18 @@ class Tracer:
         process = self._processes.of(stop.tid)
         if not self._connecting.began(process.pid, stop):
             self._tell_failure(process, stop)
+        elif stop.held:
+            self._stops.resume(stop.tid)
 
     def _tell_failure(self, process: Process, stop: Stop, flags: int = 0) -> None:
-        first, second = stop.path1_bytes, stop.path2_bytes
-        size = records.FAILURE_HEAD.size + len(stop.stack) + first + second
-        padding = -size & 7
-        record = (
-            records.FAILURE_HEAD.pack(
-                size + padding, records.FAILURE, flags, time.monotonic_ns(), process.pid, stop.tid, process.ns_pid,
-                stop.result, stop.mark, first, second, len(stop.stack) // 8, stop.ip, *stop.args,
-            )
-            + stop.stack
-            + stop.text
-            + b"\0" * padding
-        )  # fmt: skip
-        if not self._channel.bulk.put(record):
+        """Tell a failing call, and of a thread that is held also its stack; then it goes on."""
+        now = time.monotonic_ns()
+        if stop.held:
+            moment = self._stacks.moment(process, stop, self._stops.registers(stop.tid), now)
+            self._stops.resume(stop.tid)
+            if moment is not None and self._words[RECORDING]:
+                self._channel.live.put(moment, spare=_SPARE_BYTES)
+        if not self._channel.bulk.put(records.failure(now, process.who(stop.tid), stop, flags)):
             self._lose(records.FAILURE)
 
     def _on_signalled(self, stop: Stop) -> None:
@@ -359,41 +336,3 @@ class Tracer:
             self._words[RECORDING] = 0  # from now on stops cost the command as little as they can
         else:
             self._words[LOST + kind] += 1
-
-
-def _path_argument(stop: Stop) -> int:
-    """Position of the path among the arguments of an exec; the argument vector follows it."""
-    return by_mark()[stop.mark].paths[0] - 1
-
-
-def _fitting(
-    process: Process,
-    *,
-    path: bytes,
-    argv: bytes | None,
-    env: bytes | None = None,
-    cwd: bytes | None = None,
-    tid: int = 0,
-    error: int = 0,
-    whole: bool = True,
-    suppressed: bool = False,
-    place: records.Place = records.HERE,
-) -> bytes:
-    """The record of an exec. Half an environment would take the other half for unset, so it is all or nothing."""
-    true_length = len(argv or b"")
-    cut = true_length > _LARGEST_BLOCK
-    if env is not None and len(env) > _LARGEST_BLOCK:
-        env = None
-    return records.execution(
-        time.monotonic_ns(),
-        process.who(tid or process.pid),
-        path=path,
-        argv=argv[:_LARGEST_BLOCK] if argv is not None else None,
-        env=env,
-        cwd=cwd,
-        error=error,
-        argv_bytes=true_length if cut and whole else 0,
-        truncated=cut or not whole,
-        suppressed=suppressed,
-        place=place,
-    )

@@ -39,6 +39,10 @@ INFO: dict[str, Any] = raw.INFO | {
             ("began_ns", "Q", 1), ("handle", "Q", 1), ("flags", "Q", 1), ("result", "Q", 1), ("caller", "Q", 1),
             ("name_bytes", "I", 1), ("version_bytes", "I", 1), ("text", "c", 1152),
         ),
+        "stack_record": _layout(
+            ("registers", "Q", 21), ("goroutine", "Q", 1), ("go_at", "Q", 1), ("go_found", "Q", 1),
+            ("go_frames", "Q", 32), ("memory_bytes", "Q", 1), ("memory", "c", 8192),
+        ),
         "signal_record": _layout(
             ("address", "Q", 1), ("handler", "Q", 1), ("error_code", "Q", 1), ("trap", "Q", 1), ("registers", "Q", 21),
             ("code", "i", 1), ("signal", "I", 1), ("instruction_bytes", "I", 1), ("stack_bytes", "I", 1),
@@ -80,6 +84,14 @@ def signal(
     body += _words(frames) + instruction.ljust(16, b"?") + struct.pack("<3Q", 0, 0, len(go_frames))
     body += _words(go_frames) + struct.pack("<Q", len(memory)) + memory
     return raw.framed(_head("KIND_SIGNAL", ts_ns, pid, ns_pid=ns_pid) + body)
+
+
+def stack(ts_ns: int, pid: int, *, go_frames: Sequence[int] = (), memory: bytes = b"") -> bytes:
+    """Registers are 100, 101 ... in the order of struct pt_regs."""
+    body = struct.pack("<21Q3Q", *range(100, 121), 0, 0, len(go_frames))
+    return raw.framed(
+        _head("KIND_STACK", ts_ns, pid) + body + _words(go_frames) + struct.pack("<Q", len(memory)) + memory
+    )
 
 
 def failure(ts_ns: int, pid: int, number: int, error: int, path: bytes, stack: Sequence[int], burst: int = 0) -> bytes:

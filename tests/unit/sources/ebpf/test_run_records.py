@@ -8,11 +8,15 @@ import msgspec
 import pytest
 
 from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal, SyscallError
-from gotrace.sources.base import Moment
+from gotrace.sources.base import CallMoment, Moment
 from gotrace.sources.ebpf.records import RecordDecoder
 from tests.unit.sources.ebpf import raw, raw_run
 
 CALLER = Frame(ip=0x4711)
+REGISTERS = {
+    "r15": 100, "r14": 101, "r13": 102, "r12": 103, "rbp": 104, "rbx": 105, "r11": 106, "r10": 107, "r9": 108,
+    "r8": 109, "rax": 110, "rcx": 111, "rdx": 112, "rsi": 113, "rdi": 114, "rip": 116, "rsp": 119,
+}  # fmt: skip
 
 
 def decode(*records: bytes) -> list[Event]:
@@ -91,10 +95,7 @@ def test_a_fault_has_its_moment_behind_it() -> None:
     )  # fmt: skip
     assert isinstance(moment, Moment)
     assert (moment.ts_ns, moment.pid, moment.tid, moment.memory) == (5, 7, 7, b"stack")
-    assert moment.registers == {
-        "r15": 100, "r14": 101, "r13": 102, "r12": 103, "rbp": 104, "rbx": 105, "r11": 106, "r10": 107, "r9": 108,
-        "r8": 109, "rax": 110, "rcx": 111, "rdx": 112, "rsi": 113, "rdi": 114, "rip": 116, "rsp": 119,
-    }  # fmt: skip
+    assert moment.registers == REGISTERS
 
 
 @pytest.mark.parametrize(
@@ -172,6 +173,19 @@ def test_a_failing_call_has_its_stack() -> None:
     assert isinstance(event, SyscallError)
     assert (event.syscall, event.paths) == ("access", ("/nowhere",))
     assert event.stack == (Frame(ip=0x10), Frame(ip=0x20))
+
+
+def test_a_failing_call_may_have_a_moment_wherever_that_comes() -> None:
+    [moment] = decode(raw_run.stack(5, 7, go_frames=[0x40, 0x41], memory=b"stack"))
+
+    assert moment == CallMoment(ts_ns=5, pid=7, tid=7, registers=REGISTERS, memory=b"stack", callers=(0x40, 0x41))
+
+
+def test_spools_of_versions_without_moments_of_calls_are_read() -> None:
+    older = {name: layout for name, layout in raw_run.INFO["layouts"].items() if name != "stack_record"}
+    decoder = RecordDecoder(raw_run.INFO | {"layouts": older})
+
+    assert len(decoder.decode(raw_run.failure(5, 7, 21, 2, b"/nowhere", [0x10]))) == 1
 
 
 def test_a_refused_exec_is_decoded_as_in_a_build() -> None:

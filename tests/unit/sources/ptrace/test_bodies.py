@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal
 from gotrace.events.text import printable
-from gotrace.sources.base import Moment
+from gotrace.sources.base import CallMoment, Moment
 from gotrace.sources.ptrace import records
-from gotrace.sources.ptrace.bodies import FUNCTIONS, REGISTERS, Call, Fault, Reads
+from gotrace.sources.ptrace.bodies import FUNCTIONS, REGISTERS, Call, Fault, Reads, Thread
 from gotrace.sources.ptrace.calls import clock_reads, observed
 from gotrace.sources.ptrace.mappings import Mapping
 from gotrace.sources.ptrace.records import RecordDecoder, Who
@@ -79,6 +79,13 @@ def test_a_call_that_nobody_knows_reads_no_clock() -> None:
     unknown = max(call.mark for call in (*observed(), *clock_reads())) + 2000
     with pytest.raises(ValueError, match="no call has the mark"):
         DECODER.decode(records.clock_reads(WHO, unknown << 2, Reads(1, 2, 3, 4)))
+
+
+@given(registers, st.binary(max_size=8192), st.lists(words, max_size=32))
+def test_where_a_thread_was_whose_call_failed(values: tuple[int, ...], memory: bytes, callers: list[int]) -> None:
+    record = records.stack(5, WHO, Thread(values, memory, tuple(callers)))
+    named = dict(zip(REGISTERS, values, strict=True))
+    assert decoded(record) == [CallMoment(**COMMON, registers=named, memory=memory, callers=tuple(callers))]
 
 
 @given(

@@ -53,6 +53,13 @@ def test_a_full_ring_takes_nothing_and_keeps_what_it_has() -> None:
     assert tested.drain() == b"b" * 8
 
 
+def test_who_can_do_without_leaves_room_for_others() -> None:
+    tested, _, _ = ring()
+    assert tested.put(b"x" * 32, spare=32)
+    assert not tested.put(b"y" * 8, spare=32)
+    assert tested.put(b"z" * 32)
+
+
 def test_a_record_may_go_over_the_end() -> None:
     tested, _, data = ring(SIZE - 8)
     record = bytes(range(24))

@@ -42,7 +42,7 @@ def test_the_error_that_a_program_asks_for(memory: Memory) -> None:
     assert connecting.waits(1, ask)
     assert connecting.failed(1, ask, memory, b"stack") == Stop(
         What.FAILED, 6, mark=MARKS["connect"], result=errno.ECONNREFUSED, ip=0x4000, args=(3, 0xC000, 16, 0, 0, 0),
-        path1_bytes=7, text=b"address", stack=b"stack",
+        path1_bytes=7, text=b"address", stack=b"stack", held=True,
     )  # fmt: skip
     assert not connecting.waits(1, ask)
     assert connecting.failed(1, ask, memory, b"") is None

@@ -1,0 +1,39 @@
+"""What it takes to find a failing call's callers by unwind tables, read while its thread stands still."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from typing import Final
+
+from gotrace.elf.unwind.goroutine import goroutine_callers
+from gotrace.sources.ptrace import abi, bodies, records
+from gotrace.sources.ptrace.faults import STACK_BYTES
+from gotrace.sources.ptrace.processes import Process
+from gotrace.sources.ptrace.stops import Stop
+
+_OF_A_KIND: Final = 8
+"""In a second, as in probes/stacks.c: who retries in a loop asks from the same place each time."""
+_SECOND_NS: Final = 1_000_000_000
+
+
+class Stacks:
+    """Those of the calls of all processes."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._seen: Counter[Hashable] = Counter()
+
+    def moment(self, process: Process, stop: Stop, values: Sequence[int], now_ns: int) -> bytes | None:
+        """A record about a thread that stands behind a call that failed; None where others of its kind had theirs."""
+        if now_ns // _SECOND_NS != self._second:
+            self._second = now_ns // _SECOND_NS
+            self._seen.clear()
+        kind = (process.pid, stop.mark, stop.result, stop.ip, stop.text)
+        self._seen[kind] += 1
+        if not values or self._seen[kind] > _OF_A_KIND:
+            return None
+        memory = process.memory.read(values[abi.RSP], STACK_BYTES)
+        callers = goroutine_callers(memory, process.memory.read)
+        registers = tuple(values[abi.PLACES[name]] for name in bodies.REGISTERS)
+        return records.stack(now_ns, process.who(stop.tid), bodies.Thread(registers, memory, tuple(callers)))
