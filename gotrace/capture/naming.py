@@ -68,10 +68,9 @@ class Naming:
             self._mappings.see(event)
             if isinstance(event, CallMoment):
                 self._calls.keep(event)
-                continue
-            if isinstance(event, Moment):
-                continue
-            if isinstance(event, Library):
+            elif isinstance(event, Moment):
+                continue  # it was looked at with its signal
+            elif isinstance(event, Library):
                 named.append(self._library(event))
             elif isinstance(event, Signal):
                 following = events[number + 1] if number + 1 < len(events) else None

@@ -57,8 +57,8 @@ class Target(NamedTuple):
     """Of a process that is attached to, failing system calls are wanted even where each call costs a stop (ptrace)."""
 
 
-class Moment(Event, frozen=True, kw_only=True, gc=False, tag="moment"):
-    """A thread's registers and its stack, at the Signal event right before: for the capture layer to unwind.
+class ThreadState(Event, frozen=True, kw_only=True, gc=False):
+    """A thread's registers and its stack, for the capture layer to unwind.
 
     It may hold anybody's secrets, so it is used up by the capture and never part of a recording.
     """
@@ -69,7 +69,11 @@ class Moment(Event, frozen=True, kw_only=True, gc=False, tag="moment"):
     """From rsp on, as far as it could be read."""
 
 
-class CallMoment(Moment, frozen=True, kw_only=True, gc=False, tag="call_moment"):
+class Moment(ThreadState, frozen=True, kw_only=True, gc=False, tag="moment"):
+    """That at the Signal event right before."""
+
+
+class CallMoment(ThreadState, frozen=True, kw_only=True, gc=False, tag="call_moment"):
     """That of a failing call: of the SyscallError with the same tid and time, wherever that is among the records.
 
     Only some calls have one, because it costs more than the call: the frame pointers of the others have to do.

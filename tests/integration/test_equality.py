@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from gotrace.events.model import Output, SyscallError
-from gotrace.sources.ptrace import compiled, records, tracer
+from gotrace.sources.ptrace import compiled, executions, records
 from tests.integration.both import NOBODY, Both, observe_both
 from tests.integration.differences import DIFFERENCES, OF_ORDINARY_USERS, Difference, unequal
 from tests.integration.projects import ADD, go_module
@@ -304,7 +304,7 @@ def test_the_differences_are_real(program: Callable[[str], str]) -> None:
 
 def test_what_is_no_documented_difference_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the comparison would be worth nothing."""
-    monkeypatch.setattr(tracer, "folders", lambda pid: (b"/elsewhere", records.HERE))
+    monkeypatch.setattr(executions, "folders", lambda pid: (b"/elsewhere", records.HERE))
     only_ebpf, only_ptrace = unequal(observe_both(["/bin/true"]))
     assert [dict(event)["cwd"] for event in only_ebpf + only_ptrace] == [str(Path.cwd()), "/elsewhere"]
 

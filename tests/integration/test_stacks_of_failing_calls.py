@@ -7,13 +7,13 @@ import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from gotrace.events.model import Frame, SyscallError
 from gotrace.events.recording import read_recording
-from gotrace.sources.base import Target
+from gotrace.sources.base import CallMoment, Target
 from gotrace.sources.ptrace.source import PtraceSource
 from tests.integration.both import observe_both
 from tests.integration.conftest import GOTRACE
@@ -57,10 +57,45 @@ func main() {
 OF_MAIN = ["main.main", "runtime.main", "runtime.goexit"]
 OF_GO = ["syscall.Syscall6", "syscall.openat", "os.open", "os.openFileNolog", "os.OpenFile", "main.inGo", *OF_MAIN]
 OF_C = [
-    "syscall", "middle", "outermost", "_cgo_X_Cfunc_outermost", "runtime.asmcgocall", "runtime.cgocall",
+    "syscall", "innermost", "middle", "outermost", "_cgo_X_Cfunc_outermost", "runtime.asmcgocall", "runtime.cgocall",
     "main._Cfunc_outermost", "main.inC", *OF_MAIN,
 ]  # fmt: skip
-"""Without `innermost`: syscall(3) has no frame pointer of its own, so the first that is found is that function's."""
+
+OPTIMISED = """package main
+
+// int init_library(int kind, int times);
+import "C"
+
+import "os"
+
+//go:noinline
+func start() { C.init_library(2, 40) }
+
+func main() {
+	start()
+	os.Exit(3)
+}
+"""
+"""cgo's own flags: -O2 without frame pointers."""
+LIBRARY = """
+#include <stdio.h>
+#define APART __attribute__((noinline))
+APART static int load_table(int kind) {
+    char path[512];
+    snprintf(path, sizeof path, "/nowhere/table-%d", kind);
+    FILE *file = fopen(path, "r");
+    return file ? fgetc(file) + path[3] : 0;
+}
+APART int init_library(int kind, int times) {
+    int sum = 0;
+    for (int i = 0; i < times; i++) sum += load_table(kind);
+    return sum + load_table(kind + 1);
+}
+"""
+OF_OPTIMISED = [
+    "load_table", "init_library", "_cgo_X_Cfunc_init_library", "runtime.asmcgocall", "runtime.cgocall",
+    "main._Cfunc_init_library", "main.start", *OF_MAIN,
+]  # fmt: skip
 
 STRIPPED = """
 #include <unistd.h>
@@ -89,6 +124,16 @@ def of_go(folder: Path, tool: Tool) -> Path:
 
 
 @pytest.fixture(scope="module")
+def optimised(folder: Path, tool: Tool) -> Path:
+    """A program whose C code is compiled as cgo does by itself: it tries one file 40 times, then another one."""
+    made = go_module(folder / "optimised", {"main.go": OPTIMISED, "library.c": LIBRARY})
+    env = {name: value for name, value in os.environ.items() if not name.startswith("CGO_")}
+    env |= {"CGO_ENABLED": "1", "GOFLAGS": "", "GOTOOLCHAIN": "local"}
+    subprocess.run([tool("go"), "build", "-o", "app", "."], cwd=made, env=env, check=True)
+    return made / "app"
+
+
+@pytest.fixture(scope="module")
 def of_c(folder: Path, tool: Tool) -> Callable[..., Path]:
     """Compiles a program of programs/, or a text."""
 
@@ -112,6 +157,28 @@ def alike(event: SyscallError) -> tuple[Any, ...]:
     return (event.pid, event.tid, event.abi, event.syscall, event.errno, event.paths, event.ip, event.stack)
 
 
+class Known(NamedTuple):
+    """A call with a path, and all that is known of its thread."""
+
+    tid: int
+    path: str
+    registers: dict[str, int]
+    memory: bytes
+    callers: tuple[int, ...]
+
+
+def moments(seen: Observed) -> list[Known]:
+    """The first call of each path that has a moment, and of that what both tell: eBPF reads whole pieces of memory."""
+    of_call = {(one.tid, one.ts_ns): one for one in seen.events if isinstance(one, CallMoment)}
+    found: dict[str, Known] = {}
+    for call in with_a_path(seen):
+        moment = of_call.get((call.tid, call.ts_ns))
+        if moment is not None:
+            known = Known(call.tid, call.paths[0], moment.registers, moment.memory[:4096], moment.callers[-6:])
+            found.setdefault(known.path, known)
+    return list(found.values())
+
+
 @pytest.mark.root("eBPF needs root here: both observe from one process")
 @pytest.mark.parametrize("loop", ["python", "compiled"])
 class TestAtOnce:
@@ -133,7 +200,17 @@ class TestAtOnce:
 
     def test_go_and_c(self, of_go: Path) -> None:
         frames = {event.paths[0]: len(event.stack) for event in self.equal(of_go)}
-        assert (frames["/nowhere/go"], frames["/nowhere/c"]) == (1 + len(OF_GO), len(OF_C))
+        assert (frames["/nowhere/go"], frames["/nowhere/c"]) == (
+            1 + len(OF_GO),
+            len(OF_C) - 1,
+        )  # syscall(3) has no frame pointer
+
+    def test_what_it_takes_to_go_by_unwind_tables(self, optimised: Path) -> None:
+        both = observe_both([str(optimised)], running=True)
+        of_ebpf, of_ptrace = ({(one.tid, one.path): one for one in moments(seen)} for seen in (both.ebpf, both.ptrace))
+        assert {path for _, path in of_ptrace} >= {"/nowhere/table-2", "/nowhere/table-3"}
+        for key, told in of_ptrace.items():
+            assert told == of_ebpf[key]
 
     def test_frame_pointers_that_lead_astray(self, of_c: Callable[..., Path]) -> None:
         program = of_c("led_astray", "-O1", "-fno-omit-frame-pointer", "-mno-red-zone")
@@ -194,11 +271,19 @@ class TestByName:
         assert line.endswith("  by os.OpenFile <- main.inGo (app, main.go:19)")
         in_c, line = told["/nowhere/c"]
         assert names(in_c) == OF_C
-        assert [frame.origin for frame in in_c] == ["libc", "c", "c", "c", *["go"] * 7]
-        assert line.endswith("  by syscall (libc.so.6) <- middle <- main.inC (app, main.go:22)")
+        assert [frame.origin for frame in in_c] == ["libc", *["c"] * 4, *["go"] * 7]
+        assert line.endswith("  by syscall (libc.so.6) <- innermost <- main.inC (app, main.go:22)")
         by_libc, line = told["/nowhere/libc"]
         assert by_libc[0].origin == "libc"
         assert "  by " in line
+
+    def test_c_without_frame_pointers(self, run: Callable[..., dict[str, Any]], optimised: Path) -> None:
+        told = run(optimised)
+        for path, times in (("/nowhere/table-2", 40), ("/nowhere/table-3", 1)):
+            stack, line = told[path]
+            assert names(stack)[-len(OF_OPTIMISED) :] == OF_OPTIMISED
+            assert line.strip().startswith(f"{times}x  openat(")
+            assert line.endswith("  by fopen (libc.so.6) <- load_table <- main.start (app, main.go:9)")
 
     def test_libc_in_a_stripped_program(self, run: Callable[..., dict[str, Any]], of_c: Callable[..., Path]) -> None:
         program = of_c("stripped", "-O1", "-fno-omit-frame-pointer", "-s", text=STRIPPED)
