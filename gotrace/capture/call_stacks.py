@@ -8,17 +8,26 @@ than some are kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Final
+from typing import Final, NamedTuple
 
-from gotrace.capture.unwinding import Code, Step, go_on, unwind, walk
+from gotrace.capture.unwinding import CodeAt, Step, go_on, unwind, walk
 from gotrace.events.model import SyscallError
 from gotrace.sources.base import CallMoment
 
-_MOST_KEPT: Final = 256
+_MOST_KEPT: Final = 512
 """Moments of up to 8 KB; walking one takes a fifth of a millisecond."""
 
-CodeOf = Callable[[int, int, int], Code | None]
-"""What is at an address: of a process, at a time."""
+CodeOf = Callable[[int, int], CodeAt]
+"""What is at the addresses of a process, at a time."""
+
+
+class _Walked(NamedTuple):
+    """What became of a moment."""
+
+    steps: tuple[Step, ...]
+    """As far as the memory went; none where it is Go that made the call, which keeps frame pointers."""
+    callers: tuple[int, ...]
+    """The goroutine's return addresses."""
 
 
 class CallStacks:
@@ -28,8 +37,9 @@ class CallStacks:
         self._code_of = code_of
         self._kept: dict[tuple[int, int], CallMoment] = {}
         """By thread and time, in the order of their coming."""
-        self._walked: dict[tuple[int, int], tuple[list[Step], tuple[int, ...]]] = {}
-        """What became of the others: frames, and the goroutine's return addresses."""
+        self._walked: dict[tuple[int, int], _Walked] = {}
+        self._known: dict[_Walked, _Walked] = {}
+        """Most are alike, and a server may be watched for days."""
         self._last: dict[Hashable, tuple[Step, ...]] = {}
 
     def keep(self, moment: CallMoment) -> None:
@@ -37,12 +47,13 @@ class CallStacks:
         self._kept[moment.tid, moment.ts_ns] = moment
         if len(self._kept) > _MOST_KEPT:
             oldest = next(iter(self._kept))
-            self._walked[oldest] = self._walk(self._kept.pop(oldest))
+            walked = self._walk(self._kept.pop(oldest))
+            self._walked[oldest] = self._known.setdefault(walked, walked)
 
     def by_frame_pointers(self, call: SyscallError) -> tuple[Step, ...]:
         """Its frames as frame pointers tell of them: the same for all calls with these addresses."""
         chain = [frame.ip for frame in call.stack]
-        _, *callers = unwind({"rip": call.ip}, b"", chain, lambda ip: self._code_of(call.pid, call.ts_ns, ip))
+        _, *callers = unwind({"rip": call.ip}, b"", chain, self._code_of(call.pid, call.ts_ns))
         return (_of_call(call), *callers)
 
     def better(self, call: SyscallError, told: tuple[Step, ...]) -> tuple[Step, ...]:
@@ -59,25 +70,20 @@ class CallStacks:
         walked = self._walked.pop(who, None) if moment is None else self._walk(moment)
         if walked is None:
             return self._last.get(kind, told)
-        steps, of_go = walked
-        if steps:
+        if walked.steps:
             chain = [frame.ip for frame in call.stack]
-            chain += of_go if set(of_go).isdisjoint(chain) else ()
-            found = go_on(steps, chain, lambda ip: self._code_of(call.pid, call.ts_ns, ip))
+            chain += walked.callers if set(walked.callers).isdisjoint(chain) else ()
+            found = go_on(walked.steps, chain, self._code_of(call.pid, call.ts_ns))
             told = (_of_call(call), *found[1:])
         self._last[kind] = told
         return told
 
-    def _walk(self, moment: CallMoment) -> tuple[list[Step], tuple[int, ...]]:
-        """No frames where it is Go that made the call: it keeps frame pointers."""
-
-        def code_at(ip: int) -> Code | None:
-            return self._code_of(moment.pid, moment.ts_ns, ip)
-
+    def _walk(self, moment: CallMoment) -> _Walked:
+        code_at = self._code_of(moment.pid, moment.ts_ns)
         code = code_at(moment.registers["rip"])
         if code is None or code.is_go:
-            return [], ()
-        return walk(moment.registers, moment.memory, code_at), moment.callers
+            return _Walked((), ())
+        return _Walked(tuple(walk(moment.registers, moment.memory, code_at)), moment.callers)
 
 
 def _of_call(call: SyscallError) -> Step:

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Final, NamedTuple
 
 from gotrace.capture.mappings import VDSO, Mapping
+from gotrace.elf.cfi import WayOut, way_out
 from gotrace.elf.elf_file import ElfFile
 from gotrace.elf.functions import GO, Function, Functions
 from gotrace.elf.identity import read_identity
@@ -33,6 +34,8 @@ class Module:
         self._functions = functions
         self._calls: dict[int, Instruction | None] = {}
         self._asked: dict[Instruction, str] = {}
+        self._ways: dict[int, WayOut | None] = {}
+        self._trampolines: dict[int, bool] = {}
 
     def address_of(self, mapping: Mapping, ip: int) -> int | None:
         """What the file's own tables call a place that is mapped."""
@@ -52,9 +55,15 @@ class Module:
             return (self._functions.line_at(address, own=True) if self._functions else None) or ("", 0)
         return "", 0
 
+    def way_out(self, address: int) -> WayOut | None:
+        """How its unwind tables lead from a place to the caller; None where they do not cover it."""
+        if address not in self._ways:
+            described = self._frames.covering(address) if self._frames is not None else None
+            self._ways[address] = way_out(described, address) if described is not None else None
+        return self._ways[address]
+
     @cached_property
-    def frames(self) -> FrameTable | None:
-        """Its unwind tables."""
+    def _frames(self) -> FrameTable | None:
         return FrameTable(self.file) if self.file is not None else None
 
     @property
@@ -88,9 +97,11 @@ class Module:
 
     def ends_signal(self, address: int) -> bool:
         """Whether signal handlers return to a place."""
-        with suppress(OSError):
-            return self.file is not None and is_signal_trampoline(self.file, address)
-        return False
+        if address not in self._trampolines:
+            self._trampolines[address] = False
+            with suppress(OSError):
+                self._trampolines[address] = self.file is not None and is_signal_trampoline(self.file, address)
+        return self._trampolines[address]
 
     def calls(self, call: Instruction, function: Function, *, here: bool) -> bool:
         """Whether a call of this file is one of that function, which is in this file (`here`) or in another."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from msgspec.structs import force_setattr, replace
 
 from gotrace.capture.call_stacks import CallStacks
-from gotrace.capture.mappings import Mapping, Mappings
-from gotrace.capture.modules import Module, Modules
+from gotrace.capture.mappings import Mapping
+from gotrace.capture.places import Places
 from gotrace.capture.unwinding import Step, unwind
-from gotrace.elf.functions import Function
 from gotrace.events.model import (
     ClockReads,
     Dlerror,
@@ -31,32 +30,13 @@ _TRAMPOLINE: Final = "__restore_rt"
 """To where signal handlers return: its name in all C libraries, whose symbol tables seldom have it."""
 
 
-class Place(NamedTuple):
-    """A place in the code of a process: `address` is what the module's own tables call it, 0 where nothing tells."""
-
-    mapping: Mapping
-    module: Module
-    address: int
-
-    @property
-    def function(self) -> Function | None:
-        """The function that it is in."""
-        return self.module.function_at(self.address) if self.address else None
-
-    @property
-    def is_go(self) -> bool:
-        """It is Go code, which no C compiler's tables tell of."""
-        return self.module.origin(self.function) == "go"
-
-
 class Naming:
     """Follows the mappings of each process, and names the frames of events."""
 
     def __init__(self) -> None:
-        self._mappings = Mappings()
-        self._modules = Modules()
+        self._places = Places()
         self._frames: dict[tuple[Mapping, Step], Frame] = {}
-        self._calls = CallStacks(self.place)
+        self._calls = CallStacks(self._places.of)
 
     def live(self, events: Sequence[Event]) -> list[Event]:
         """Live events of one batch, in order: files by their build ids, callers named, signals with their whole stack.
@@ -65,7 +45,7 @@ class Naming:
         """
         named: list[Event] = []
         for number, event in enumerate(events):
-            self._mappings.see(event)
+            self._places.see(event)
             if isinstance(event, CallMoment):
                 self._calls.keep(event)
             elif isinstance(event, Moment):
@@ -85,7 +65,7 @@ class Naming:
         stacks: dict[tuple[tuple[int, ...], tuple[Step, ...]], tuple[Frame, ...]] = {}
         for event in events:
             if isinstance(event, SyscallError) and event.ip:
-                state = self._mappings.state(event.pid, event.ts_ns)
+                state = self._places.state(event.pid, event.ts_ns)
                 addresses = state, (event.ip, *(frame.ip for frame in event.stack))
                 if addresses not in told:
                     told[addresses] = self._calls.by_frame_pointers(event)
@@ -97,17 +77,9 @@ class Naming:
                 force_setattr(event, "place", self.frame(event.pid, event.ts_ns, Step(event.ip, returning=True)))
         return events
 
-    def place(self, pid: int, when_ns: int, ip: int) -> Place | None:
-        """What is at an address of a process; None where nothing was mapped."""
-        mapping = self._mappings.at(pid, when_ns, ip)
-        if mapping is None:
-            return None
-        module = self._modules.of(mapping, pid)
-        return Place(mapping, module, module.address_of(mapping, ip) or 0)
-
     def frame(self, pid: int, when_ns: int, step: Step) -> Frame:
         """The frame of one step of a stack."""
-        mapping = self._mappings.at(pid, when_ns, step.place)
+        mapping = self._places.mapping_at(pid, when_ns, step.place)
         if mapping is None:
             return Frame(step.ip)
         key = (mapping, step)
@@ -116,7 +88,7 @@ class Naming:
         return self._frames[key]
 
     def _named(self, mapping: Mapping, pid: int, step: Step) -> Frame:
-        module = self._modules.of(mapping, pid)
+        module = self._places.module(mapping, pid)
         address = module.address_of(mapping, step.place)
         if address is None:
             return Frame(step.ip, mapping.path, origin=module.origin(None))
@@ -132,7 +104,7 @@ class Naming:
         return Frame(step.ip, mapping.path, address, function.name, distance, origin, printable(to_bytes(file)), line)
 
     def _library(self, event: Library) -> Library:
-        module = self._modules.of(Mapping(0, 0, 0, 0, event.path, event.device, event.inode), event.pid)
+        module = self._places.module(Mapping(0, 0, 0, 0, event.path, event.device, event.inode), event.pid)
         return event if event.build_id or not module.build_id else replace(event, build_id=module.build_id)
 
     def _with_caller(self, event: Event) -> Event:
@@ -146,7 +118,7 @@ class Naming:
         moment = following if isinstance(following, Moment) and following.tid == event.tid else None
         registers = moment.registers if moment else {"rip": event.ip}
         memory = moment.memory if moment else b""
-        steps = unwind(registers, memory, chain, lambda ip: self.place(event.pid, event.ts_ns, ip))
+        steps = unwind(registers, memory, chain, self._places.of(event.pid, event.ts_ns))
         return replace(event, stack=self._stack(event.pid, event.ts_ns, steps))
 
     def _stack(self, pid: int, when_ns: int, steps: Sequence[Step]) -> tuple[Frame, ...]:
@@ -165,7 +137,8 @@ class Naming:
         return tuple(frames)
 
     def _asked_for(self, pid: int, when_ns: int, caller: Step, callee: Step) -> str:
-        place, found = self.place(pid, when_ns, caller.ip), self.place(pid, when_ns, callee.place)
+        at = self._places.of(pid, when_ns)
+        place, found = at(caller.ip), at(callee.place)
         if place is None or found is None or not place.address:
             return ""
         name = place.module.asked_for(place.address)

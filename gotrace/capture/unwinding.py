@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
 from gotrace.capture.modules import Module
-from gotrace.elf.cfi import caller
+from gotrace.elf.cfi import leave
 from gotrace.elf.functions import Function
 from gotrace.elf.unwind.interrupted import interrupted_registers
 from gotrace.elf.unwind.simulation import Way, way_back
@@ -40,7 +40,7 @@ class Step(NamedTuple):
 
 
 class Code(Protocol):
-    """What is at a place in a process; see gotrace.capture.naming."""
+    """What is at a place in a process; see gotrace.capture.places."""
 
     @property
     def module(self) -> Module:
@@ -80,7 +80,7 @@ def walk(registers: Mapping[str, int], memory: bytes, code_at: CodeAt) -> list[S
     return _Walk(registers, memory, code_at).run()
 
 
-def go_on(steps: list[Step], chain: Sequence[int], code_at: CodeAt) -> list[Step]:
+def go_on(steps: Sequence[Step], chain: Sequence[int], code_at: CodeAt) -> list[Step]:
     """The frames of a `walk`, and those that a walk by frame pointers adds to them."""
     return [*steps, *_rest_of(chain, steps, code_at)]
 
@@ -122,9 +122,9 @@ class _Walk:
 
     def _caller(self, code: Code, step: Step) -> Step | None:
         """The caller's frame, and its registers in place of the callee's."""
-        described = code.module.frames.covering(code.address) if code.module.frames else None
-        if described is not None:
-            found = caller(described, code.address, self._registers, self._read)
+        way = code.module.way_out(code.address)
+        if way is not None:
+            found = leave(way, self._registers, self._read)
             registers, interrupted = found if found is not None else (None, False)
         elif code.address and not step.returning and code.module.ends_signal(code.address):
             registers, interrupted = interrupted_registers(self._registers.get("rsp", 0), self._read), True
@@ -208,7 +208,7 @@ class _Walk:
         return None if found is None else int.from_bytes(found, "little")
 
 
-def _rest_of(chain: Sequence[int], steps: list[Step], code_at: CodeAt) -> list[Step]:
+def _rest_of(chain: Sequence[int], steps: Sequence[Step], code_at: CodeAt) -> list[Step]:
     """What the walk by frame pointers adds: what is behind the frames that both know, else its Go frames."""
     rest = list(chain[1:] if chain[:1] == [steps[0].ip] else chain)
     known = [step.ip for step in steps[1:]]

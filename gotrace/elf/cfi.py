@@ -48,16 +48,40 @@ def caller(description: Description, address: int, registers: Mapping[str, int],
     return address may belong to the next function already). None where there is no caller, or where what it takes to
     tell is not known or damaged.
     """
+    return leave(way_out(description, address), registers, read)
+
+
+class WayOut(NamedTuple):
+    """How to come from one place of a function to its caller, whoever is there."""
+
+    row: Row | None
+    """None where the tables are damaged."""
+    return_register: int
+    signal: bool
+    """See Description."""
+
+
+def way_out(description: Description, address: int) -> WayOut:
+    """That of a place; `address` as `caller` has it."""
+    try:
+        row = row_at(description, address)
+    except DamagedTableError:
+        row = None
+    return WayOut(row, description.common.return_register, description.signal)
+
+
+def leave(way: WayOut, registers: Mapping[str, int], read: ReadMemory) -> Caller | None:
+    """The caller of who is there with these registers; None as `caller` has it."""
     known = {_NUMBERS[name]: value for name, value in registers.items() if name in _NUMBERS}
     try:
-        return _apply(row_at(description, address), description, known, read)
+        return None if way.row is None else _apply(way.row, way, known, read)
     except (DamagedTableError, UnknownValueError):
         return None
 
 
-def _apply(row: Row, description: Description, known: dict[int, int], read: ReadMemory) -> Caller | None:
+def _apply(row: Row, way: WayOut, known: dict[int, int], read: ReadMemory) -> Caller | None:
     frame = _frame_address(row, known, read)
-    signal = description.signal
+    signal = way.signal
     # What a function may use freely is not known in its caller, unless a signal interrupted that.
     found = {number: value for number, value in known.items() if signal or number in _SURVIVE_CALLS}
     found.pop(_RIP, None)
@@ -71,7 +95,7 @@ def _apply(row: Row, description: Description, known: dict[int, int], read: Read
             found.pop(number, None)
         else:
             found[number] = value & WORD
-    target = found.pop(description.common.return_register, 0)
+    target = found.pop(way.return_register, 0)
     if not target:
         return None
     found[_RIP] = target
