@@ -14,6 +14,7 @@ from gotrace.elf.elf_file import ElfFile
 from gotrace.elf.functions import GO, Function, Functions
 from gotrace.elf.identity import read_identity
 from gotrace.elf.instruction import Instruction
+from gotrace.elf.static_libc import is_of_libc, is_static
 from gotrace.elf.symbol_table import UNDEFINED, dynamic_symbols
 from gotrace.elf.unwind.calls import asked_for, call_before, imported_by, is_signal_trampoline
 from gotrace.elf.unwind.tables import FrameTable
@@ -33,6 +34,7 @@ class Module:
         self.path = path
         self._functions = functions
         self._calls: dict[int, Instruction | None] = {}
+        self._of_libc: dict[Function, bool] = {}
         self._asked: dict[Instruction, str] = {}
         self._ways: dict[int, WayOut | None] = {}
         self._trampolines: dict[int, bool] = {}
@@ -141,7 +143,24 @@ class Module:
         # musl's loader is musl's libc: one file.
         if name.startswith(_MUSL) or name.startswith(_GLIBC_PARTS) or name == "libc.so":
             return "libc"
-        return "ld.so" if name.startswith(_LOADERS) else "c"
+        if name.startswith(_LOADERS):
+            return "ld.so"
+        return "libc" if function is not None and self._is_of_static_libc(function) else "c"
+
+    def _is_of_static_libc(self, function: Function) -> bool:
+        if not self._is_static or self._functions is None:
+            return False
+        if function not in self._of_libc:
+            self._of_libc[function] = False
+            with suppress(OSError):
+                self._of_libc[function] = is_of_libc(self._functions, function)
+        return self._of_libc[function]
+
+    @cached_property
+    def _is_static(self) -> bool:
+        with suppress(OSError):
+            return self.file is not None and is_static(self.file)
+        return False
 
     def close(self) -> None:
         """Let go of the file."""

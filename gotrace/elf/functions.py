@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
+from collections.abc import Container, Iterator
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple, Self
 
 from gotrace.elf.elf_file import EXECUTABLE, SHT_SYMTAB, ElfFile, Section
@@ -18,10 +20,13 @@ from gotrace.elf.symbol_table import section_table as table_of_section
 GO, C = "go", "c"
 
 _LOOKED_BACK = 32
+_MOST_BESIDE = 256
+_EXPORTED = 1
 _REMEMBERED = 1 << 14
 _EXECUTABLE_SECTION = 4
 _RESERVED_INDEX = 0xFF00
-_BINDINGS = {GLOBAL: 2, WEAK: 1, LOCAL: 0}
+_BINDINGS = {GLOBAL: 1, WEAK: 1, LOCAL: 0}
+"""C libraries have their functions under names of their own, and the public one as a weak other name."""
 
 
 class Function(NamedTuple):
@@ -32,6 +37,8 @@ class Function(NamedTuple):
     size: int
     origin: str
     """"go" or "c" (whatever is not compiled by Go)."""
+    local: bool = False
+    """By its symbol no other file, and no other object that was linked with it, may call it."""
 
 
 class Functions:
@@ -75,6 +82,19 @@ class Functions:
                 self._found.clear()
             self._found[address] = self._go(address) or self._symbol(address)
         return self._found[address]
+
+    def beside(self, function: Function, marks: Container[str] = ()) -> tuple[Function | None, Function | None]:
+        """The nearest functions before and behind one of C, of those that are not local or have one of these names.
+
+        None where there is none near.
+
+        Raises:
+            OSError: the file cannot be read.
+        """
+        for table in self._tables:
+            if table.at(function.start) is not None:
+                return table.beside(function.start, marks)
+        return None, None
 
     def line_at(self, address: int, *, own: bool = False) -> tuple[str, int] | None:
         """Source file and line of an address of Go code; None elsewhere.
@@ -128,7 +148,7 @@ class _Sorted:
         """Address, size, rank among several names, and name."""
         low, high = self._go.start, self._go.stop
         return sorted(
-            (value, size, _BINDINGS.get(info >> 4, 0) + 4 * (info & 15 != NOTYPE), name)
+            (value, size, _BINDINGS.get(info >> 4, 0) + 2 * (info & 15 != NOTYPE), name)
             for name, info, section, value, size in self._table.fields()
             if (info & 15 in (FUNC, IFUNC) or (info & 15 == NOTYPE and name))
             and 0 < section < _RESERVED_INDEX
@@ -159,7 +179,22 @@ class _Sorted:
             for _, length, rank, at in self._symbols[first : min(last, first + _LOOKED_BACK)]
             if length == size and (name := self._table.name(at)) and not name.startswith("$")
         ]
-        return Function(max(named)[-1], start, size, C) if named else None
+        if not named:
+            return None
+        rank, *_, name = max(named)
+        return Function(name, start, size, C, local=not rank & _EXPORTED)
+
+    def beside(self, start: int, marks: Container[str]) -> tuple[Function | None, Function | None]:
+        """The nearest functions before and behind one, of those that are not local or have one of these names."""
+        first, last = bisect_right(self._starts, start - 1), bisect_right(self._starts, start)
+        before, behind = reversed(self._symbols[:first]), iter(self._symbols[last:])
+        return self._nearest(before, marks), self._nearest(behind, marks)
+
+    def _nearest(self, symbols: Iterator[tuple[int, int, int, int]], marks: Container[str]) -> Function | None:
+        for start, size, rank, name in islice(symbols, _MOST_BESIDE):
+            if rank & _EXPORTED or self._table.name(name) in marks:
+                return self._best(start, size)
+        return None
 
     def _together(self, start: int, address: int) -> bool:
         section = next((one for one in self._code if 0 <= start - one.address < one.size), None)

@@ -16,6 +16,7 @@ from gotrace.elf.identity import identity_of
 from gotrace.elf.interpreter import read_interpreter
 from gotrace.elf.libc import LOADER_FUNCTIONS, Libc, libc_of, loaders_of
 from gotrace.elf.requirements import requirements_of
+from gotrace.elf.static_libc import is_of_libc, is_static
 
 _PROGRAM = """\
 #define _GNU_SOURCE
@@ -145,6 +146,41 @@ def test_programs_of_each_kind(
         with ElfFile.open(program) or pytest.fail("no ELF file") as file:
             address = next(s[0] for s in symbols_of(program, "-s") if s[4] == "dlopen")
             assert [file.address_of(offset) for offset in offsets["dlopen"]] == [address]
+
+
+@pytest.mark.parametrize(
+    ("options", "compiler", "static"),
+    [
+        (["-static"], "gcc", True),
+        (["-static"], "musl-gcc", True),
+        (["-static-pie"], "gcc", True),
+        ([], "gcc", False),
+        (["-no-pie"], "gcc", False),
+        (["-nostdlib", "-shared", "-fPIC"], "gcc", False),
+    ],
+)
+def test_which_programs_have_their_c_library_in_themselves(
+    compiled: Compiled, options: list[str], compiler: str, static: bool
+) -> None:
+    functions = Functions.open(compiled("-w", *options, compiler=compiler))
+    assert functions is not None
+    with functions:
+        assert is_static(functions.file) is static
+
+
+@pytest.mark.parametrize("compiler", ["gcc", "musl-gcc"])
+def test_which_functions_of_a_static_program_are_those_of_its_c_library(compiled: Compiled, compiler: str) -> None:
+    program = compiled("-w", "-static", compiler=compiler)
+    listed = subprocess.run(["nm", "--defined-only", program], capture_output=True, text=True, check=True).stdout
+    code = [line.split() for line in listed.splitlines() if line.split()[1] in "tTwWi"]
+    functions = Functions.open(program)
+    assert functions is not None
+    with functions:
+        found = {one for address, _, _ in code if (one := functions.at(int(address, 16))) is not None}
+        others = {function.name for function in found if not is_of_libc(functions, function)}
+    # Its own, and what compilers put into each program; libgcc's unwinder begins with _Unwind or is local to it.
+    assert {"main", "run", "frame_dummy"} <= others
+    assert len(others) < 0.15 * len(found)
 
 
 def test_requirements_are_those_that_readelf_tells(compiled: Compiled) -> None:

@@ -124,13 +124,20 @@ def of_go(folder: Path, tool: Tool) -> Path:
 
 
 @pytest.fixture(scope="module")
-def optimised(folder: Path, tool: Tool) -> Path:
+def as_cgo_does(folder: Path, tool: Tool) -> Callable[..., Path]:
     """A program whose C code is compiled as cgo does by itself: it tries one file 40 times, then another one."""
-    made = go_module(folder / "optimised", {"main.go": OPTIMISED, "library.c": LIBRARY})
-    env = {name: value for name, value in os.environ.items() if not name.startswith("CGO_")}
-    env |= {"CGO_ENABLED": "1", "GOFLAGS": "", "GOTOOLCHAIN": "local"}
-    subprocess.run([tool("go"), "build", "-o", "app", "."], cwd=made, env=env, check=True)
-    return made / "app"
+
+    def built(compiler: str = "gcc", *of_linker: str, **more: str) -> Path:
+        name = "-".join((compiler, *of_linker, *more))
+        made = go_module(folder / name, {"main.go": OPTIMISED, "library.c": LIBRARY})
+        env = {name: value for name, value in os.environ.items() if not name.startswith("CGO_")}
+        env |= {"CGO_ENABLED": "1", "GOFLAGS": "", "GOTOOLCHAIN": "local", "CC": tool(compiler)} | more
+        link = [f"-ldflags=-linkmode=external '-extldflags={' '.join(of_linker)}'"] if of_linker else []
+        link += ["-buildmode=pie"] if "-static-pie" in of_linker else []
+        subprocess.run([tool("go"), "build", *link, "-o", "app", "."], cwd=made, env=env, check=True)
+        return made / "app"
+
+    return built
 
 
 @pytest.fixture(scope="module")
@@ -205,8 +212,8 @@ class TestAtOnce:
             len(OF_C) - 1,
         )  # syscall(3) has no frame pointer
 
-    def test_what_it_takes_to_go_by_unwind_tables(self, optimised: Path) -> None:
-        both = observe_both([str(optimised)], running=True)
+    def test_what_it_takes_to_go_by_unwind_tables(self, as_cgo_does: Callable[..., Path]) -> None:
+        both = observe_both([str(as_cgo_does())], running=True)
         of_ebpf, of_ptrace = ({(one.tid, one.path): one for one in moments(seen)} for seen in (both.ebpf, both.ptrace))
         assert {path for _, path in of_ptrace} >= {"/nowhere/table-2", "/nowhere/table-3"}
         for key, told in of_ptrace.items():
@@ -277,13 +284,33 @@ class TestByName:
         assert by_libc[0].origin == "libc"
         assert "  by " in line
 
-    def test_c_without_frame_pointers(self, run: Callable[..., dict[str, Any]], optimised: Path) -> None:
-        told = run(optimised)
+    @pytest.mark.parametrize(
+        ("build", "asked"),
+        [
+            (("gcc",), "fopen (libc.so.6)"),
+            (("musl-gcc",), "fopen (libc.so)"),
+            (("musl-gcc", "-static"), "fopen"),
+            (("gcc", "-static"), "__fopen_internal"),  # to which fopen has jumped
+            (("gcc", "-static-pie"), "__fopen_internal"),
+        ],
+        ids=lambda value: "-".join(value) if isinstance(value, tuple) else "",
+    )
+    def test_c_without_frame_pointers(
+        self, run: Callable[..., dict[str, Any]], as_cgo_does: Callable[..., Path], build: tuple[str, ...], asked: str
+    ) -> None:
+        told = run(as_cgo_does(*build))
         for path, times in (("/nowhere/table-2", 40), ("/nowhere/table-3", 1)):
             stack, line = told[path]
             assert names(stack)[-len(OF_OPTIMISED) :] == OF_OPTIMISED
-            assert line.strip().startswith(f"{times}x  openat(")
-            assert line.endswith("  by fopen (libc.so.6) <- load_table <- main.start (app, main.go:9)")
+            assert {frame.origin for frame in stack[: -len(OF_OPTIMISED)]} == {"libc"}
+            assert line.strip().startswith(f"{times}x  open")
+            assert line.endswith(f"  by {asked} <- load_table <- main.start (app, main.go:9)")
+
+    def test_an_import_that_is_called_by_its_address(
+        self, run: Callable[..., dict[str, Any]], as_cgo_does: Callable[..., Path]
+    ) -> None:
+        _, line = run(as_cgo_does(CGO_CFLAGS="-O2 -fno-plt"))["/nowhere/table-3"]
+        assert line.endswith("  by fopen (libc.so.6) <- load_table <- main.start (app, main.go:9)")
 
     def test_libc_in_a_stripped_program(self, run: Callable[..., dict[str, Any]], of_c: Callable[..., Path]) -> None:
         program = of_c("stripped", "-O1", "-fno-omit-frame-pointer", "-s", text=STRIPPED)
