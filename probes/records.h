@@ -100,7 +100,8 @@ struct tracked { u32 pid; u32 ns_pid; u32 output_bytes; s32 unasked; };
  * AN_ADDRESS the first is the position of a socket address, whose length is the next argument.
  */
 struct syscall_info { u8 path1; u8 path2; u16 noise_slot; u16 noise[4]; };
-struct config { u64 cookie; u32 view_level; u32 stops; };
+/* `reader`: the user who is told what is read of stacks; 0 is root, who may look into every process. */
+struct config { u64 cookie; u32 view_level; u32 stops; u32 reader; u32 unused; };
 /*
  * Room to put a text together. `spill`: the verifier bounds a copy's length and its start separately. The cursors live
  * here and not in registers because the verifier knows nothing of values in a map: each turn of a loop then looks like

@@ -14,9 +14,28 @@
 #define STACKS_OF_A_KIND 8
 #define STACKS_A_SECOND 250
 
+/*
+ * Whether the reader may look into this process, as ptrace(2) has it: it is theirs, and it would be dumped. A program that
+ * has got rights by its file would not be, nor one that asks for that (PR_SET_DUMPABLE).
+ */
+static inline int may_be_read(void) {
+    u32 zero = 0;
+    u64 flags = 0;
+    struct config *settings = config.lookup(&zero);
+    if (!settings) return 0;
+    if (!settings->reader) return 1;
+#ifdef HAS_DUMPABLE
+    char *mm = 0;
+    READ(mm, (char *)bpf_get_current_task() + OFFSET_task_struct_mm);
+    READ(flags, mm + OFFSET_mm_struct_flags);
+#endif
+    return (u32)bpf_get_current_uid_gid() == settings->reader && (flags & 3 /* MMF_DUMPABLE_MASK */) == 1;
+}
+
 /* In pieces that end where pages end, so that what is mapped is read to its end. */
 static inline void read_stack(struct thread_stack *stack, u64 sp) {
     stack->memory_bytes = stack->goroutine = stack->go_found = stack->go_at = 0;
+    if (!may_be_read()) return;
     for (u32 i = 0; i < STACK_CHUNKS; i++) {
         u64 done = stack->memory_bytes, address = sp + done;
         u64 now = STACK_CHUNK - (address & (STACK_CHUNK - 1));

@@ -23,7 +23,7 @@ EXPECTED = {
     "text_record": (32, f"{HEAD} bytes flags text"),
     "failure_record": (96, f"{HEAD} ip args nr error abi path1_bytes path2_bytes flags text"),
     "syscall_info": (12, "path1 path2 noise_slot noise"),
-    "config": (16, "cookie view_level stops"),
+    "config": (24, "cookie view_level stops reader unused"),
 }
 OF_A_RUN = {
     "failure_record": (

@@ -44,7 +44,8 @@ def serve(connection: socket.socket) -> None:
         compiled = _programs(running=request.running)
         if request.running:  # meanwhile the kernel's verifier is at work; not before: compiling forks
             Thread(target=prepare, daemon=True).start()
-        probes = LoadedProbes(compiled, request.cookie)
+        reader, _ = _peer(connection)
+        probes = LoadedProbes(compiled, request.cookie, reader)
     except CaptureError as error:
         with suppress(OSError):
             send(connection, Refused(error.message, error.remedy, isinstance(error, NotPermittedError)))

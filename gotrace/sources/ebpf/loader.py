@@ -25,9 +25,10 @@ class LoadedProbes:
         CaptureError: the verifier refuses a program, or a tracepoint is missing; names which.
     """
 
-    def __init__(self, compiled: Compiled, cookie: int) -> None:
+    def __init__(self, compiled: Compiled, cookie: int, reader: int = 0) -> None:
+        """`reader`: the user who reads what the probes tell (records.h)."""
         self._compiled = compiled
-        self._cookie = cookie
+        self._cookie, self._reader = cookie, reader
         self.missing: dict[str, str] = {}
         """Programs that only a run is followed with, and that are not attached: why."""
         self.maps: dict[str, int] = {}
@@ -54,7 +55,7 @@ class LoadedProbes:
         Raises:
             BpfError: the kernel refuses it.
         """
-        config = format_of(self._compiled.layouts["config"]).pack(self._cookie, 0, int(stops))
+        config = format_of(self._compiled.layouts["config"]).pack(self._cookie, 0, int(stops), self._reader, 0)
         bpf.update_element(self.maps["config"], struct.pack("<I", 0), config)
 
     def load(self, name: str, *, uprobe: int | None = None) -> int:

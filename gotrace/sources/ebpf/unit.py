@@ -56,6 +56,7 @@ _STRUCTURES: Final = (
     "pid", "thread_struct", "kernel_siginfo", "super_block", "vm_area_struct", "vm_special_mapping", "maple_tree",
     "maple_range_64", "maple_arange_64",
 )  # fmt: skip
+_DUMPABLE: Final = ("mm_struct", "flags")
 _MAPLE_TREE: Final = ("maple_tree", "maple_range_64", "maple_arange_64")
 _CONSTANT = re.compile(r"^#define ((?:KIND|PART|COUNTER|ABI|FLAG|DL|TAIL)_\w+) (\d+)\b", re.MULTILINE)
 
@@ -103,7 +104,7 @@ def flags(btf: Btf, *, running: bool = False) -> list[str]:
     """
     needed = members(running=running)
     of_tree = {one for one in needed if one[0] in _MAPLE_TREE or one == ("mm_struct", "mm_mt")}
-    offsets = btf.offsets(needed - of_tree)
+    offsets = btf.offsets(needed - of_tree - {_DUMPABLE})
     found = [f"-DSIZE_upid={btf.size('upid')}"]
     if btf.mentions("BPF_FUNC_get_current_task_btf"):  # Linux 5.11
         found.append("-DHAS_TYPED_TASK")
@@ -112,6 +113,9 @@ def flags(btf: Btf, *, running: bool = False) -> list[str]:
         with suppress(CaptureError):  # before Linux 6.1
             offsets |= btf.offsets(of_tree)
             found.append("-DHAS_MAPLE_TREE")
+        with suppress(CaptureError):
+            offsets |= btf.offsets({_DUMPABLE})
+            found.append("-DHAS_DUMPABLE")
     return [f"-DOFFSET_{s}_{m}={offset}" for (s, m), offset in sorted(offsets.items())] + found
 
 
