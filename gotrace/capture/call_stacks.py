@@ -7,24 +7,24 @@ than some are kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable, Sequence
 from typing import Final, NamedTuple
 
-from gotrace.capture.unwinding import CodeAt, Step, go_on, unwind, walk
+from gotrace.capture.places import Places
+from gotrace.capture.unwinding import Step, go_on, unwind, walk
 from gotrace.events.model import SyscallError
 from gotrace.sources.base import CallMoment
 
 _MOST_KEPT: Final = 512
 """Moments of up to 8 KB; walking one takes a fifth of a millisecond."""
 
-CodeOf = Callable[[int, int], CodeAt]
-"""What is at the addresses of a process, at a time."""
+Steps = tuple[Step, ...]
 
 
 class _Walked(NamedTuple):
     """What became of a moment."""
 
-    steps: tuple[Step, ...]
+    steps: Steps
     """As far as the memory went; none where it is Go that made the call, which keeps frame pointers."""
     callers: tuple[int, ...]
     """The goroutine's return addresses."""
@@ -33,14 +33,13 @@ class _Walked(NamedTuple):
 class CallStacks:
     """The frames of each failing call of a capture."""
 
-    def __init__(self, code_of: CodeOf) -> None:
-        self._code_of = code_of
+    def __init__(self, places: Places) -> None:
+        self._places = places
         self._kept: dict[tuple[int, int], CallMoment] = {}
         """By thread and time, in the order of their coming."""
         self._walked: dict[tuple[int, int], _Walked] = {}
         self._known: dict[_Walked, _Walked] = {}
         """Most are alike, and a server may be watched for days."""
-        self._last: dict[Hashable, tuple[Step, ...]] = {}
 
     def keep(self, moment: CallMoment) -> None:
         """Take a moment, for the call that it belongs to."""
@@ -50,36 +49,47 @@ class CallStacks:
             walked = self._walk(self._kept.pop(oldest))
             self._walked[oldest] = self._known.setdefault(walked, walked)
 
-    def by_frame_pointers(self, call: SyscallError) -> tuple[Step, ...]:
-        """Its frames as frame pointers tell of them: the same for all calls with these addresses."""
+    def of(self, calls: Sequence[SyscallError]) -> list[Steps]:
+        """The frames of all calls of a capture that has ended.
+
+        Not each has a moment of its own: one of a kind that comes again and again is told as far as all moments of its
+        kind agree.
+        """
+        pointers: dict[Hashable, Steps] = {}
+        agreed: dict[Hashable, Steps] = {}
+        found: list[tuple[Hashable, Steps, Steps | None]] = []
+        for call in calls:
+            addresses = (self._places.state(call.pid, call.ts_ns), call.ip, *(frame.ip for frame in call.stack))
+            if addresses not in pointers:
+                pointers[addresses] = self._by_frame_pointers(call)
+            told = pointers[addresses]
+            kind = (call.pid, call.syscall, call.errno, call.paths, call.address, told)
+            own = self._by_moment(call, told)
+            if own is not None:
+                agreed[kind] = _common(agreed.get(kind, own), own)
+            found.append((kind, told, own))
+        return [max(told, agreed.get(kind, told), key=len) if own is None else own for kind, told, own in found]
+
+    def _by_frame_pointers(self, call: SyscallError) -> Steps:
+        """The same for all calls with these addresses."""
         chain = [frame.ip for frame in call.stack]
-        _, *callers = unwind({"rip": call.ip}, b"", chain, self._code_of(call.pid, call.ts_ns))
+        _, *callers = unwind({"rip": call.ip}, b"", chain, self._places.of(call.pid, call.ts_ns))
         return (_of_call(call), *callers)
 
-    def better(self, call: SyscallError, told: tuple[Step, ...]) -> tuple[Step, ...]:
-        """Its frames, of which frame pointers have `told` these. To be asked in the order of the calls.
-
-        Of calls that come again and again not each has a moment: that of the one before then stands for it, where all
-        that is known of both is the same.
-        """
-        if not self._kept and not self._walked and not self._last:
-            return told
-        kind = (call.pid, call.syscall, call.errno, call.paths, call.address, told)
+    def _by_moment(self, call: SyscallError, told: Steps) -> Steps | None:
+        """None where it has none; what frame pointers have `told` where that is all there is."""
         who = call.tid, call.ts_ns
         moment = self._kept.pop(who, None)
         walked = self._walked.pop(who, None) if moment is None else self._walk(moment)
-        if walked is None:
-            return self._last.get(kind, told)
-        if walked.steps:
-            chain = [frame.ip for frame in call.stack]
-            chain += walked.callers if set(walked.callers).isdisjoint(chain) else ()
-            found = go_on(walked.steps, chain, self._code_of(call.pid, call.ts_ns))
-            told = (_of_call(call), *found[1:])
-        self._last[kind] = told
-        return told
+        if walked is None or not walked.steps:
+            return None if walked is None else told
+        chain = [frame.ip for frame in call.stack]
+        chain += walked.callers if set(walked.callers).isdisjoint(chain) else ()
+        found = go_on(walked.steps, chain, self._places.of(call.pid, call.ts_ns))
+        return (_of_call(call), *found[1:])
 
     def _walk(self, moment: CallMoment) -> _Walked:
-        code_at = self._code_of(moment.pid, moment.ts_ns)
+        code_at = self._places.of(moment.pid, moment.ts_ns)
         code = code_at(moment.registers["rip"])
         if code is None or code.is_go:
             return _Walked((), ())
@@ -89,3 +99,11 @@ class CallStacks:
 def _of_call(call: SyscallError) -> Step:
     """The instruction after the system call stands for the call."""
     return Step(call.ip, returning=True)
+
+
+def _common(one: Steps, other: Steps) -> Steps:
+    """The frames that two stacks begin with."""
+    if one == other:
+        return one
+    size = next((at for at, (mine, its) in enumerate(zip(one, other, strict=False)) if mine != its), None)
+    return min(one, other, key=len) if size is None else one[:size]

@@ -36,7 +36,7 @@ class Naming:
     def __init__(self) -> None:
         self._places = Places()
         self._frames: dict[tuple[Mapping, Step], Frame] = {}
-        self._calls = CallStacks(self._places.of)
+        self._calls = CallStacks(self._places)
 
     def live(self, events: Sequence[Event]) -> list[Event]:
         """Live events of one batch, in order: files by their build ids, callers named, signals with their whole stack.
@@ -61,19 +61,15 @@ class Naming:
 
     def failing_calls(self, events: list[KnownEvent]) -> list[KnownEvent]:
         """All events of a capture that has ended, named: the stacks of failing calls, and where clocks were read."""
-        told: dict[tuple[tuple[int, ...], ...], tuple[Step, ...]] = {}
+        calls = [event for event in events if isinstance(event, SyscallError) and event.ip]
         stacks: dict[tuple[tuple[int, ...], tuple[Step, ...]], tuple[Frame, ...]] = {}
+        for call, steps in zip(calls, self._calls.of(calls), strict=True):
+            key = self._places.state(call.pid, call.ts_ns), steps
+            if key not in stacks:
+                stacks[key] = self._stack(call.pid, call.ts_ns, steps)
+            force_setattr(call, "stack", stacks[key])  # nobody has seen it yet
         for event in events:
-            if isinstance(event, SyscallError) and event.ip:
-                state = self._places.state(event.pid, event.ts_ns)
-                addresses = state, (event.ip, *(frame.ip for frame in event.stack))
-                if addresses not in told:
-                    told[addresses] = self._calls.by_frame_pointers(event)
-                steps = self._calls.better(event, told[addresses])
-                if (state, steps) not in stacks:
-                    stacks[state, steps] = self._stack(event.pid, event.ts_ns, steps)
-                force_setattr(event, "stack", stacks[state, steps])  # nobody has seen it yet
-            elif isinstance(event, ClockReads):
+            if isinstance(event, ClockReads):
                 force_setattr(event, "place", self.frame(event.pid, event.ts_ns, Step(event.ip, returning=True)))
         return events
 

@@ -107,6 +107,19 @@ int main(void) {
 }
 """
 
+IN_TURNS = """
+#include <fcntl.h>
+#define APART __attribute__((noinline))
+APART static int reads(const char *path) { return open(path, O_RDONLY) + 1; }
+APART static int writes(const char *path) { return open(path, O_WRONLY) + 2; }
+int main(void) {
+    int sum = 0;
+    for (int i = 0; i < 100; i++) sum += reads("/nowhere") + writes("/nowhere");
+    return sum > 0 ? 3 : 4;
+}
+"""
+"""Two functions that ask for the same: what they ask with tells which one it was."""
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -305,6 +318,17 @@ class TestByName:
             assert {frame.origin for frame in stack[: -len(OF_OPTIMISED)]} == {"libc"}
             assert line.strip().startswith(f"{times}x  open")
             assert line.endswith(f"  by {asked} <- load_table <- main.start (app, main.go:9)")
+
+    def test_of_two_who_ask_for_the_same_none_is_told_for_the_other(
+        self, run: Callable[..., dict[str, Any]], of_c: Callable[..., Path], tmp_path: Path
+    ) -> None:
+        run(of_c("in_turns", "-O2", text=IN_TURNS))
+        recorded = read_recording(tmp_path / "recording.gotrace").events
+        calls = [one for one in recorded if isinstance(one, SyscallError) and one.paths == ("/nowhere",)]
+        assert sum(call.repeat for call in calls) == 200
+        told = Counter((frame.symbol.partition(".")[0], call.args[2]) for call in calls for frame in call.stack[1:2])
+        assert set(told) == {("reads", os.O_RDONLY), ("writes", os.O_WRONLY)}
+        assert min(told.values()) >= 4
 
     def test_an_import_that_is_called_by_its_address(
         self, run: Callable[..., dict[str, Any]], as_cgo_does: Callable[..., Path]

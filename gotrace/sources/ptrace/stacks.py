@@ -13,7 +13,7 @@ from gotrace.sources.ptrace.processes import Process
 from gotrace.sources.ptrace.stops import Stop
 
 _OF_A_KIND: Final = 8
-"""In a second, as in probes/stacks.c: who retries in a loop asks from the same place each time."""
+"""In a second, then the 16th, the 32nd and so on, as in probes/stacks.c: who retries in a loop asks from one place."""
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -31,7 +31,8 @@ class Stacks:
             self._seen.clear()
         kind = (process.pid, stop.mark, stop.result, stop.ip, stop.text)
         self._seen[kind] += 1
-        if not values or self._seen[kind] > _OF_A_KIND:
+        number = self._seen[kind]
+        if not values or (number > _OF_A_KIND and number & (number - 1)):
             return None
         memory = process.memory.read(values[abi.RSP], STACK_BYTES)
         callers = goroutine_callers(memory, process.memory.read)

@@ -60,24 +60,19 @@ def test_a_moment_is_of_one_call(library: Library, other: dict[str, int]) -> Non
     assert addresses(library, [CALL], moment(replace(CALL, **other))) == [[CODE + 5]]
 
 
-def test_it_stands_for_calls_of_its_kind_that_come_later(library: Library) -> None:
-    later = replace(CALL, ts_ns=20)
+def test_it_stands_for_calls_of_its_kind(library: Library) -> None:
+    before, later = replace(CALL, ts_ns=8), replace(CALL, ts_ns=20)
     elsewhere = replace(later, paths=("/elsewhere",))
     refused = replace(later, errno=13)
-    assert addresses(library, [CALL, later, elsewhere, refused], moment(CALL)) == [
-        [CODE + 5, CODE + 7], [CODE + 5, CODE + 7], [CODE + 5], [CODE + 5],
+    assert addresses(library, [before, CALL, later, elsewhere, refused], moment(CALL)) == [
+        [CODE + 5, CODE + 7], [CODE + 5, CODE + 7], [CODE + 5, CODE + 7], [CODE + 5], [CODE + 5],
     ]  # fmt: skip
 
 
-def test_not_for_those_that_came_before(library: Library) -> None:
-    before = replace(CALL, ts_ns=8)
-    assert addresses(library, [before, CALL], moment(CALL)) == [[CODE + 5], [CODE + 5, CODE + 7]]
-
-
-def test_the_newest_stands_for_the_next(library: Library) -> None:
+def test_only_what_all_moments_of_a_kind_agree_on(library: Library) -> None:
     calls = [replace(CALL, ts_ns=at) for at in (9, 10, 11)]
     found = addresses(library, calls, moment(calls[0]), moment(calls[1], HERE + 8))
-    assert found == [[CODE + 5, CODE + 7], [CODE + 5, CODE + 8], [CODE + 5, CODE + 8]]
+    assert found == [[CODE + 5, CODE + 7], [CODE + 5, CODE + 8], [CODE + 5]]
 
 
 def test_not_where_frame_pointers_tell_of_other_callers(library: Library) -> None:
