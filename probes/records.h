@@ -64,7 +64,7 @@
 #define PATH_LIMIT 2048
 #define AN_ADDRESS 128
 #define ADDRESS_LIMIT 110 /* struct sockaddr_un */
-#define FAILURE_FRAMES 12 /* of the stack of a failing call, where a program's run is followed */
+#define FAILURE_FRAMES 32 /* of the stack of a failing call, where a program's run is followed */
 
 /* `pid` and `tid` as gotrace's own PID namespace numbers them, `ns_pid` as the process's innermost one does. */
 #define RECORD_HEADER u64 ts_ns; u32 pid; u32 tid; u32 ns_pid; u16 kind; u16 part

@@ -4,8 +4,8 @@
  * stack pointer on, and the return addresses of the goroutine that called into C. For signals (signals.c), and in a
  * record of its own for failing calls: compilers leave frame pointers out of C, cgo's default -O2 among them.
  *
- * Sees: of each kind of failing call (bursts.c) the first STACKS_OF_A_KIND in a second, then the 16th, the 32nd and so
- * on, for somebody else may ask for the same; on each CPU STACKS_A_SECOND of all kinds.
+ * Sees: STACKS_A_SECOND on each CPU. Once there were half of them, of each kind of failing call (bursts.c) the first
+ * STACKS_OF_A_KIND in that second, then the 16th, the 32nd and so on, for somebody else may ask for the same.
  * Caveats: memory that is not resident, or is not mapped, ends what is read of the stack. It may hold anybody's
  * secrets: gotrace keeps it in its memory until the names are found, and never writes it. Where there are more, or
  * their ring is full, frame pointers have to do.
@@ -103,7 +103,6 @@ static inline void emit_stack(struct stack_record *record) {
 static inline int may_tell_stack(struct failure_record *failure) {
     u32 zero = 0;
     if (failure->abi != ABI_X86_64) return 0;
-    if (failure->part > STACKS_OF_A_KIND && failure->part & (failure->part - 1)) return 0;
     struct stack_budget *budget = stack_budgets.lookup(&zero);
     if (!budget) return 0;
     if (failure->ts_ns - budget->since_ns >= BURST_WINDOW_NS) {
@@ -111,6 +110,8 @@ static inline int may_tell_stack(struct failure_record *failure) {
         budget->told = 0;
     }
     if (budget->told >= STACKS_A_SECOND) return 0;
+    if (budget->told >= STACKS_A_SECOND / 2 && failure->part > STACKS_OF_A_KIND && failure->part & (failure->part - 1))
+        return 0;
     budget->told++;
     return 1;
 }

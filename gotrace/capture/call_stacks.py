@@ -8,6 +8,7 @@ than some are kept.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import reduce
 from typing import Final, NamedTuple
 
 from gotrace.capture.places import Places
@@ -17,6 +18,8 @@ from gotrace.sources.base import CallMoment
 
 _MOST_KEPT: Final = 512
 """Moments of up to 8 KB; walking one takes a fifth of a millisecond."""
+
+_SECOND_NS: Final = 1_000_000_000
 
 Steps = tuple[Step, ...]
 
@@ -53,10 +56,10 @@ class CallStacks:
         """The frames of all calls of a capture that has ended.
 
         Not each has a moment of its own: one of a kind that comes again and again is told as far as all moments of its
-        kind agree.
+        kind agree that there were about that time.
         """
         pointers: dict[Hashable, Steps] = {}
-        agreed: dict[Hashable, Steps] = {}
+        agreement = _Agreement()
         found: list[tuple[Hashable, Steps, Steps | None]] = []
         for call in calls:
             addresses = (self._places.state(call.pid, call.ts_ns), call.ip, *(frame.ip for frame in call.stack))
@@ -66,9 +69,12 @@ class CallStacks:
             kind = (call.pid, call.syscall, call.errno, call.paths, call.address, told)
             own = self._by_moment(call, told)
             if own is not None:
-                agreed[kind] = _common(agreed.get(kind, own), own)
+                agreement.add(kind, call.ts_ns, own)
             found.append((kind, told, own))
-        return [max(told, agreed.get(kind, told), key=len) if own is None else own for kind, told, own in found]
+        return [
+            agreement.about(kind, call.ts_ns, told) if own is None else own
+            for call, (kind, told, own) in zip(calls, found, strict=True)
+        ]
 
     def _by_frame_pointers(self, call: SyscallError) -> Steps:
         """The same for all calls with these addresses."""
@@ -94,6 +100,24 @@ class CallStacks:
         if code is None or code.is_go:
             return _Walked((), ())
         return _Walked(tuple(walk(moment.registers, moment.memory, code_at)), moment.callers)
+
+
+class _Agreement:
+    """What all stacks of a kind begin with: those of one second, and those of all time."""
+
+    def __init__(self) -> None:
+        self._common: dict[tuple[Hashable, int | None], Steps] = {}
+
+    def add(self, kind: Hashable, ts_ns: int, steps: Steps) -> None:
+        """One more stack of that kind."""
+        for second in (ts_ns // _SECOND_NS, None):
+            self._common[kind, second] = _common(self._common.get((kind, second), steps), steps)
+
+    def about(self, kind: Hashable, ts_ns: int, else_: Steps) -> Steps:
+        """Those of the second before, too: by the source's count a second may have begun in it."""
+        second = ts_ns // _SECOND_NS
+        near = [self._common[key] for key in ((kind, second - 1), (kind, second)) if key in self._common]
+        return reduce(_common, near) if near else self._common.get((kind, None), else_)
 
 
 def _of_call(call: SyscallError) -> Step:

@@ -14,7 +14,7 @@ from gotrace.elf.elf_file import ElfFile
 from gotrace.elf.functions import GO, Function, Functions
 from gotrace.elf.identity import read_identity
 from gotrace.elf.instruction import Instruction
-from gotrace.elf.static_libc import is_of_libc, is_static
+from gotrace.elf.static_libc import StaticLibc, is_static
 from gotrace.elf.symbol_table import UNDEFINED, dynamic_symbols
 from gotrace.elf.unwind.calls import asked_for, call_before, imported_by, is_signal_trampoline
 from gotrace.elf.unwind.tables import FrameTable
@@ -34,7 +34,6 @@ class Module:
         self.path = path
         self._functions = functions
         self._calls: dict[int, Instruction | None] = {}
-        self._of_libc: dict[Function, bool] = {}
         self._asked: dict[Instruction, str] = {}
         self._ways: dict[int, WayOut | None] = {}
         self._trampolines: dict[int, bool] = {}
@@ -115,8 +114,17 @@ class Module:
             return imported_by(self.file, call.target) == function.name
         return False
 
+    def calls_directly(self, returns_to: int, callee: int) -> bool:
+        """Whether the call that returns to an address leads to the function of this file that another place is in."""
+        call = self.call_before(returns_to)
+        if call is None or call.target is None:
+            return False
+        described = self._frames.covering(callee) if self._frames is not None else None
+        function = self.function_at(callee)
+        return call.target in (function.start if function else None, described.start if described else None)
+
     def asked_for(self, address: int) -> str:
-        """The function of another file that was called by the call that returns to an address; "" where it is none."""
+        """The function of another file that the call leads to which returns to an address; "" where it is none."""
         call = self.call_before(address)
         if call is None or self.file is None:
             return ""
@@ -148,19 +156,14 @@ class Module:
         return "libc" if function is not None and self._is_of_static_libc(function) else "c"
 
     def _is_of_static_libc(self, function: Function) -> bool:
-        if not self._is_static or self._functions is None:
-            return False
-        if function not in self._of_libc:
-            self._of_libc[function] = False
-            with suppress(OSError):
-                self._of_libc[function] = is_of_libc(self._functions, function)
-        return self._of_libc[function]
+        return self._static_libc is not None and self._static_libc.has(function)
 
     @cached_property
-    def _is_static(self) -> bool:
+    def _static_libc(self) -> StaticLibc | None:
         with suppress(OSError):
-            return self.file is not None and is_static(self.file)
-        return False
+            if self._functions is not None and self.file is not None and is_static(self.file):
+                return StaticLibc(self._functions)
+        return None
 
     def close(self) -> None:
         """Let go of the file."""

@@ -218,14 +218,29 @@ def _rest_of(chain: Sequence[int], steps: Sequence[Step], code_at: CodeAt) -> li
         rest = rest[agreed:]
     elif known:
         rest = rest[_first_go_frame(rest, code_at) :]
-    found = []
+    found: list[Step] = []
     for ip in rest:
-        if not may_be_returned_to(ip, code_at):
+        below = found[-1] if found else steps[-1]
+        if not may_be_returned_to(ip, code_at) or not _may_have_called(code_at(ip - 1), code_at(below.place)):
             break
         found.append(Step(ip, returning=True))
         if _is_bottom(code_at(ip - 1)):
             break
     return found
+
+
+def _may_have_called(caller: Code | None, callee: Code | None) -> bool:
+    """Whether a frame pointer has passed over no frame that has none.
+
+    Go keeps frame pointers, so a caller of Go's is believed. C is believed where its call leads to that function, or by
+    its name into that file, where one function may jump on to another. Where a call by a pointer leads nobody knows.
+    """
+    if caller is None or callee is None or caller.is_go or not caller.address or not callee.address:
+        return True
+    if caller.module is callee.module and caller.module.calls_directly(caller.address + 1, callee.address):
+        return True
+    name = caller.module.asked_for(caller.address + 1)
+    return bool(name) and callee.module.offers(name)
 
 
 def _is_bottom(code: Code | None) -> bool:

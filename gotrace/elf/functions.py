@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import os
 from bisect import bisect_right
-from collections.abc import Container, Iterator
 from functools import cached_property
-from itertools import islice
 from typing import NamedTuple, Self
 
 from gotrace.elf.elf_file import EXECUTABLE, SHT_SYMTAB, ElfFile, Section
@@ -20,7 +18,6 @@ from gotrace.elf.symbol_table import section_table as table_of_section
 GO, C = "go", "c"
 
 _LOOKED_BACK = 32
-_MOST_BESIDE = 256
 _EXPORTED = 1
 _REMEMBERED = 1 << 14
 _EXECUTABLE_SECTION = 4
@@ -83,18 +80,13 @@ class Functions:
             self._found[address] = self._go(address) or self._symbol(address)
         return self._found[address]
 
-    def beside(self, function: Function, marks: Container[str] = ()) -> tuple[Function | None, Function | None]:
-        """The nearest functions before and behind one of C, of those that are not local or have one of these names.
-
-        None where there is none near.
+    def of_symbols(self) -> list[Function]:
+        """Those of the first symbol table that has any, but Go's, by their addresses; each name of one is there.
 
         Raises:
             OSError: the file cannot be read.
         """
-        for table in self._tables:
-            if table.at(function.start) is not None:
-                return table.beside(function.start, marks)
-        return None, None
+        return next((found for table in self._tables if (found := table.all())), [])
 
     def line_at(self, address: int, *, own: bool = False) -> tuple[str, int] | None:
         """Source file and line of an address of Go code; None elsewhere.
@@ -184,17 +176,12 @@ class _Sorted:
         rank, *_, name = max(named)
         return Function(name, start, size, C, local=not rank & _EXPORTED)
 
-    def beside(self, start: int, marks: Container[str]) -> tuple[Function | None, Function | None]:
-        """The nearest functions before and behind one, of those that are not local or have one of these names."""
-        first, last = bisect_right(self._starts, start - 1), bisect_right(self._starts, start)
-        before, behind = reversed(self._symbols[:first]), iter(self._symbols[last:])
-        return self._nearest(before, marks), self._nearest(behind, marks)
-
-    def _nearest(self, symbols: Iterator[tuple[int, int, int, int]], marks: Container[str]) -> Function | None:
-        for start, size, rank, name in islice(symbols, _MOST_BESIDE):
-            if rank & _EXPORTED or self._table.name(name) in marks:
-                return self._best(start, size)
-        return None
+    def all(self) -> list[Function]:
+        """All of them, by their addresses."""
+        return [
+            Function(self._table.name(name), start, size, C, local=not rank & _EXPORTED)
+            for start, size, rank, name in self._symbols
+        ]
 
     def _together(self, start: int, address: int) -> bool:
         section = next((one for one in self._code if 0 <= start - one.address < one.size), None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final
 
 from gotrace.events.model import Frame
@@ -25,8 +26,11 @@ _SYSTEM_CALLS: Final = ("syscall", "internal/runtime/syscall", "internal/syscall
 """Packages of it that every system call goes through."""
 _ALSO_WRAPPERS: Final = "golang.org/x/sys"
 _OF_LIBRARIES: Final = frozenset({"libc", "ld.so", "vdso"})
+_OF_SYSTEM: Final = re.compile(r"(?:/usr)?/lib(?:32|64|x32)?/.*\.so(?:\.[^/]*)?$")
 _GLUE: Final = re.compile(r"\._C2?func_|^_cgoexp_|^runtime\.(?:asm)?cgocall(?:\.|$)")
 """What lies between Go and C (cmd/cgo/out.go, runtime/cgocall.go), but for what may hold C's own function inlined."""
+_INTERRUPTED: Final = re.compile(r"__restore_rt$|runtime\.sigreturn")
+"""What a signal handler returns to: the frames behind it were interrupted, and asked for nothing."""
 _OF_A_PLUGIN: Final = "plugin/unnamed-"
 """How the import path of a plugin's main package begins (cmd/go/internal/load, pluginPath)."""
 
@@ -37,7 +41,8 @@ def callers(stack: Sequence[Frame]) -> tuple[Frame, ...]:
     `os.OpenFile`, `main.main`; or `open` of libc, `read_config`, `main.load`. Where no frame is the program's own, as
     in a goroutine of net/http, the innermost and the outermost function that are more than a wrapper of system calls.
     """
-    known = [frame for frame in stack if frame.module and not _GLUE.search(frame.symbol)]
+    asking = takewhile(lambda frame: not _INTERRUPTED.match(frame.symbol), stack)
+    known = [frame for frame in asking if frame.module and not _GLUE.search(frame.symbol)]
     leading = next((number for number, frame in enumerate(known) if not is_of_a_library(frame)), len(known))
     own = [frame for frame in known[leading:] if not is_of_a_library(frame)]
     if not own:
@@ -61,9 +66,9 @@ def _within_libraries(known: Sequence[Frame]) -> tuple[Frame, ...]:
 
 
 def is_of_a_library(frame: Frame) -> bool:
-    """It is Go's standard library, libc, its loader or the vDSO: nobody's own code."""
+    """It is Go's standard library, libc, its loader, the vDSO or a library of the system: nobody's own code."""
     if frame.origin != "go":
-        return frame.origin in _OF_LIBRARIES
+        return frame.origin in _OF_LIBRARIES or bool(_OF_SYSTEM.match(frame.module))
     package = _package(frame.symbol)
     if package.startswith(_OF_A_PLUGIN):
         return False

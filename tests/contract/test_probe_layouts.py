@@ -27,7 +27,7 @@ EXPECTED = {
 }
 OF_A_RUN = {
     "failure_record": (
-        208, f"{HEAD} ip args nr error abi path1_bytes path2_bytes flags burst frames stack text",
+        368, f"{HEAD} ip args nr error abi path1_bytes path2_bytes flags burst frames stack text",
     ),
     "library_head": (40, "base size offset inode device unused"),
     "dl_record": (72, f"{HEAD} began_ns handle flags result caller name_bytes version_bytes text"),

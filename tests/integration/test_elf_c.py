@@ -16,7 +16,7 @@ from gotrace.elf.identity import identity_of
 from gotrace.elf.interpreter import read_interpreter
 from gotrace.elf.libc import LOADER_FUNCTIONS, Libc, libc_of, loaders_of
 from gotrace.elf.requirements import requirements_of
-from gotrace.elf.static_libc import is_of_libc, is_static
+from gotrace.elf.static_libc import StaticLibc, is_static
 
 _PROGRAM = """\
 #define _GNU_SOURCE
@@ -176,8 +176,9 @@ def test_which_functions_of_a_static_program_are_those_of_its_c_library(compiled
     functions = Functions.open(program)
     assert functions is not None
     with functions:
+        libc = StaticLibc(functions)
         found = {one for address, _, _ in code if (one := functions.at(int(address, 16))) is not None}
-        others = {function.name for function in found if not is_of_libc(functions, function)}
+        others = {function.name for function in found if not libc.has(function)}
     # Its own, and what compilers put into each program; libgcc's unwinder begins with _Unwind or is local to it.
     assert {"main", "run", "frame_dummy"} <= others
     assert len(others) < 0.15 * len(found)

@@ -237,10 +237,10 @@ class TestAtOnce:
         calls = [event for event in self.equal(program) if event.paths[0].startswith("/nowhere")]
         frames = [(event.paths[0].removeprefix("/nowhere/"), len(event.stack)) for event in calls]
         assert len(frames) == 2 + 12 + 7 + 3
-        assert frames[0] == ("deep", 12)
+        assert frames[0] == ("deep", 32)
         assert {number for name, number in frames if name == "wrong"} == {1}
         assert [number for name, number in frames if name == "end"] == [1, 1, 2, 2, 2, 2, 2]
-        assert frames[-3:] == [("across", 5), ("circle", 12), ("odd", 2)]
+        assert frames[-3:] == [("across", 5), ("circle", 32), ("odd", 2)]
 
     def test_a_32_bit_program(self, of_c: Callable[..., Path]) -> None:
         flags = ("-m32", "-static", "-nostdlib", "-no-pie", "-fno-pic", "-O0", "-fno-stack-protector")

@@ -15,7 +15,7 @@ from typing import Final
 from gotrace.sources.ptrace import abi
 from gotrace.sources.ptrace.memory import Memory
 
-MOST_FRAMES: Final = 12
+MOST_FRAMES: Final = 32
 """FAILURE_FRAMES of probes/records.h."""
 _OF_64_BITS: Final = struct.Struct("<QQ")
 _OF_32_BITS: Final = struct.Struct("<II")

@@ -12,8 +12,10 @@ from gotrace.sources.ptrace.faults import STACK_BYTES
 from gotrace.sources.ptrace.processes import Process
 from gotrace.sources.ptrace.stops import Stop
 
+_A_SECOND: Final = 250
+"""As many as eBPF tells on each CPU."""
 _OF_A_KIND: Final = 8
-"""In a second, then the 16th, the 32nd and so on, as in probes/stacks.c: who retries in a loop asks from one place."""
+"""In a second of which there were many already, then the 16th, the 32nd and so on: as in probes/stacks.c."""
 _SECOND_NS: Final = 1_000_000_000
 
 
@@ -21,7 +23,7 @@ class Stacks:
     """Those of the calls of all processes."""
 
     def __init__(self) -> None:
-        self._second = 0
+        self._second = self._told = 0
         self._seen: Counter[Hashable] = Counter()
 
     def moment(self, process: Process, stop: Stop, values: Sequence[int], now_ns: int) -> bytes | None:
@@ -29,11 +31,14 @@ class Stacks:
         if now_ns // _SECOND_NS != self._second:
             self._second = now_ns // _SECOND_NS
             self._seen.clear()
+            self._told = 0
         kind = (process.pid, stop.mark, stop.result, stop.ip, stop.text)
         self._seen[kind] += 1
         number = self._seen[kind]
-        if not values or (number > _OF_A_KIND and number & (number - 1)):
+        many = self._told >= _A_SECOND // 2 and number > _OF_A_KIND and number & (number - 1)
+        if not values or many or self._told >= _A_SECOND:
             return None
+        self._told += 1
         memory = process.memory.read(values[abi.RSP], STACK_BYTES)
         callers = goroutine_callers(memory, process.memory.read)
         registers = tuple(values[abi.PLACES[name]] for name in bodies.REGISTERS)

@@ -10,7 +10,7 @@
 enum { GONE = 1, HALTED, BORN, EXECUTING, EXECUTED, REFUSED, WRITING, WROTE, FAILED, SIGNALLED, CLOCKED };
 
 #define PATH_LIMIT 4096
-#define MOST_FRAMES 12 /* FAILURE_FRAMES of probes/records.h */
+#define MOST_FRAMES 32 /* FAILURE_FRAMES of probes/records.h */
 #define ABI_I386 4096  /* bit of a mark */
 
 struct stop {

@@ -31,7 +31,7 @@ enum { NOTHING_NOW = 0, A_STOP = 1, NO_TRACEE = -1 };
 #define MOST_LOOKS 256 /* who does not wait has something else to do */
 #define AN_ADDRESS 128 /* bit of `path1`: no path is there but a socket's address, and behind it its length */
 #define CODE_SEGMENT_32 0x23 /* __USER32_CS, arch/x86/include/asm/segment.h */
-#define MOST_HELD 250
+#define MOST_HELD 1000 /* as in stops.py */
 
 /* `harmless`: errors that healthy programs get of it all the time, and 0 where there are fewer. */
 struct call { uint8_t kind, path1, path2, unused, harmless[4]; };

@@ -45,7 +45,7 @@ from gotrace.sources.ptrace.requests import WAIT_ALL, Control, Requests, request
 PATH_LIMIT: Final = 4096
 LONGEST_ADDRESS: Final = 110
 """Bytes of struct sockaddr_un."""
-MOST_HELD: Final = 250
+MOST_HELD: Final = 1000
 """So many failing calls a second wait until somebody has looked at their stacks."""
 _STDERR: Final = 2
 _MOST_WAITING: Final = 1024

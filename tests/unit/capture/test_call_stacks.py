@@ -75,6 +75,17 @@ def test_only_what_all_moments_of_a_kind_agree_on(library: Library) -> None:
     assert found == [[CODE + 5, CODE + 7], [CODE + 5, CODE + 8], [CODE + 5]]
 
 
+def test_they_have_to_agree_about_that_time_only(library: Library) -> None:
+    second = 1_000_000_000
+    first, later = CALL, replace(CALL, ts_ns=5 * second)
+    beside_first, beside_later = replace(CALL, ts_ns=second), replace(CALL, ts_ns=6 * second)
+    between = replace(CALL, ts_ns=3 * second)
+    calls = [first, beside_first, between, later, beside_later]
+    assert addresses(library, calls, moment(first), moment(later, HERE + 8)) == [
+        [CODE + 5, CODE + 7], [CODE + 5, CODE + 7], [CODE + 5], [CODE + 5, CODE + 8], [CODE + 5, CODE + 8],
+    ]  # fmt: skip
+
+
 def test_not_where_frame_pointers_tell_of_other_callers(library: Library) -> None:
     unreadable = Library(ts_ns=1, pid=NOBODY, path="/gone", base=0x6000_0000, size=0x1000)  # what it calls is not known
     other = replace(CALL, ts_ns=10, stack=(Frame(CALL.ip), Frame(0x6000_0010)))

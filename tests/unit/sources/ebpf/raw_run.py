@@ -22,7 +22,7 @@ INFO: dict[str, Any] = raw.INFO | {
     "layouts": raw.INFO["layouts"]
     | {
         "failure_record": {
-            "members": [*_FAILURE[:-1], ["burst", "Q", 1], ["frames", "Q", 1], ["stack", "Q", 12], _FAILURE[-1]],
+            "members": [*_FAILURE[:-1], ["burst", "Q", 1], ["frames", "Q", 1], ["stack", "Q", 32], _FAILURE[-1]],
         },
         "library_head": {
             "members": [["base", "Q", 1], ["size", "Q", 1], ["offset", "Q", 1], ["inode", "Q", 1], ["device", "I", 1],
@@ -97,8 +97,8 @@ def stack(ts_ns: int, pid: int, *, go_frames: Sequence[int] = (), memory: bytes 
 def failure(ts_ns: int, pid: int, number: int, error: int, path: bytes, stack: Sequence[int], burst: int = 0) -> bytes:
     plain = raw.failure(ts_ns, pid, number, error, path)[8:]
     text = plain.rindex(path + b"\0")
-    padded = [*stack, *[0xDEAD] * (12 - len(stack))]
-    return raw.framed(plain[:text] + struct.pack("<QQ12Q", burst, len(stack), *padded) + path + b"\0")
+    padded = [*stack, *[0xDEAD] * (32 - len(stack))]
+    return raw.framed(plain[:text] + struct.pack("<QQ32Q", burst, len(stack), *padded) + path + b"\0")
 
 
 def burst(ts_ns: int, pid: int, number: int, error: int, identity: int, folded: int) -> bytes:

@@ -41,13 +41,24 @@ def test_registers_and_memory_from_the_stack_pointer_on() -> None:
     assert moment.registers == {name: VALUES[abi.PLACES[name]] for name in REGISTERS}
 
 
-def test_of_one_kind_eight_a_second_and_now_and_then_another() -> None:
+def test_where_there_are_many_some_of_each_kind() -> None:
     stacks = Stacks()
+    assert all(told(stacks, failed(b"/%d\0" % number)) for number in range(125))
     assert [number for number in range(1, 100) if told(stacks, failed())] == [*range(1, 9), 16, 32, 64]
     assert told(stacks, failed(b"/elsewhere\0"))
     assert told(stacks, failed(result=13))
     assert not told(stacks, failed(), SECOND - 1)
     assert told(stacks, failed(), SECOND)
+
+
+def test_so_many_of_all_kinds_in_a_second() -> None:
+    stacks = Stacks()
+    assert sum(told(stacks, failed(b"/%d\0" % number)) for number in range(300)) == 250
+
+
+def test_where_there_are_few_all() -> None:
+    stacks = Stacks()
+    assert [told(stacks, failed()) for _ in range(130)] == [True] * 125 + [False] * 2 + [True] + [False] * 2
 
 
 def test_a_thread_that_is_gone_has_no_registers() -> None:
