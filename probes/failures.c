@@ -63,6 +63,9 @@ static inline void tell_failure(typed_context *ctx, struct tracked *who, struct 
     int at = nr == 322 || nr == 358 || nr == 545;
     emit_failed_argv(who, record->args[at ? 2 : 1], abi == ABI_X86_64 ? 8 : 4);
     if (live.ringbuf_output(record, FAILURE_HEADER + bytes, BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_EXEC);
+#ifdef RUNNING
+    else if (may_tell_stack(record)) tell_stack(ctx, record);
+#endif
 }
 
 #ifdef RUNNING

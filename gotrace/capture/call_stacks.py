@@ -12,8 +12,8 @@ from functools import reduce
 from typing import Final, NamedTuple
 
 from gotrace.capture.places import Places
-from gotrace.capture.unwinding import Step, go_on, unwind, walk
-from gotrace.events.model import SyscallError
+from gotrace.capture.unwinding import Step, Way, go_on, unwind, walk
+from gotrace.events.model import Event, Exec, SyscallError
 from gotrace.sources.base import CallMoment
 
 _MOST_KEPT: Final = 512
@@ -22,6 +22,13 @@ _MOST_KEPT: Final = 512
 _SECOND_NS: Final = 1_000_000_000
 
 Steps = tuple[Step, ...]
+
+
+class Told(NamedTuple):
+    """The frames of a call, and `Places.state` at that time. Of equal ones there is one object."""
+
+    state: tuple[int, ...]
+    steps: Steps
 
 
 class _Walked(NamedTuple):
@@ -41,6 +48,8 @@ class CallStacks:
         self._kept: dict[tuple[int, int], CallMoment] = {}
         """By thread and time, in the order of their coming."""
         self._walked: dict[tuple[int, int], _Walked] = {}
+        self._ways: dict[Hashable, Way] = {}
+        """The last one for each instruction, stack and frame pointer: who asks again stands there again."""
         self._known: dict[_Walked, _Walked] = {}
         """Most are alike, and a server may be watched for days."""
 
@@ -52,54 +61,82 @@ class CallStacks:
             walked = self._walk(self._kept.pop(oldest))
             self._walked[oldest] = self._known.setdefault(walked, walked)
 
-    def of(self, calls: Sequence[SyscallError]) -> list[Steps]:
-        """The frames of all calls of a capture that has ended.
+    def of(self, events: Sequence[SyscallError | Exec]) -> list[Told]:
+        """The frames of all failing calls of a capture that has ended.
 
         Not each has a moment of its own: one of a kind that comes again and again is told as far as all moments of its
         kind agree that there were about that time.
         """
-        pointers: dict[Hashable, Steps] = {}
+        by_pointers: dict[Hashable, Told] = {}
+        alike: dict[Told, Told] = {}
         agreement = _Agreement()
-        found: list[tuple[Hashable, Steps, Steps | None]] = []
-        for call in calls:
-            addresses = (self._places.state(call.pid, call.ts_ns), call.ip, *(frame.ip for frame in call.stack))
-            if addresses not in pointers:
-                pointers[addresses] = self._by_frame_pointers(call)
-            told = pointers[addresses]
-            kind = (call.pid, call.syscall, call.errno, call.paths, call.address, told)
-            own = self._by_moment(call, told)
+        moments = bool(self._kept or self._walked)
+        found: list[tuple[Told, Steps | None]] = []
+        for event in events:
+            chain = tuple([frame.ip for frame in event.stack])
+            ip = event.ip if isinstance(event, SyscallError) else chain[0]
+            state = self._places.state(event.pid, event.ts_ns)
+            addresses = (state, ip, chain)
+            told = by_pointers.get(addresses)
+            if told is None:
+                told = Told(state, self._by_frame_pointers(event, ip, chain))
+                told = by_pointers[addresses] = alike.setdefault(told, told)
+            own = self._by_moment(event, ip, chain, told.steps) if moments else None
             if own is not None:
-                agreement.add(kind, call.ts_ns, own)
-            found.append((kind, told, own))
-        return [
-            agreement.about(kind, call.ts_ns, told) if own is None else own
-            for call, (kind, told, own) in zip(calls, found, strict=True)
-        ]
+                agreement.add(_kind(event, told), event.ts_ns, own)
+            found.append((told, own))
+        if not agreement:
+            return [told for told, _ in found]
+        better = []
+        for event, (told, own) in zip(events, found, strict=True):
+            steps = own or agreement.about(_kind(event, told), event.ts_ns, told.steps)
+            if steps is not told.steps:
+                other = Told(told.state, steps)
+                better.append(alike.setdefault(other, other))
+            else:
+                better.append(told)
+        return better
 
-    def _by_frame_pointers(self, call: SyscallError) -> Steps:
+    def _by_frame_pointers(self, event: Event, ip: int, chain: tuple[int, ...]) -> Steps:
         """The same for all calls with these addresses."""
-        chain = [frame.ip for frame in call.stack]
-        _, *callers = unwind({"rip": call.ip}, b"", chain, self._places.of(call.pid, call.ts_ns))
-        return (_of_call(call), *callers)
+        _, *callers = unwind({"rip": ip}, b"", chain, self._places.of(event.pid, event.ts_ns))
+        return (_of_call(ip), *callers)
 
-    def _by_moment(self, call: SyscallError, told: Steps) -> Steps | None:
+    def _by_moment(self, event: Event, ip: int, chain: tuple[int, ...], told: Steps) -> Steps | None:
         """None where it has none; what frame pointers have `told` where that is all there is."""
-        who = call.tid, call.ts_ns
+        who = event.tid, event.ts_ns
         moment = self._kept.pop(who, None)
         walked = self._walked.pop(who, None) if moment is None else self._walk(moment)
         if walked is None or not walked.steps:
             return None if walked is None else told
-        chain = [frame.ip for frame in call.stack]
-        chain += walked.callers if set(walked.callers).isdisjoint(chain) else ()
-        found = go_on(walked.steps, chain, self._places.of(call.pid, call.ts_ns))
-        return (_of_call(call), *found[1:])
+        if set(walked.callers).isdisjoint(chain):
+            chain += walked.callers
+        found = go_on(walked.steps, chain, self._places.of(event.pid, event.ts_ns))
+        return (_of_call(ip), *found[1:])
 
     def _walk(self, moment: CallMoment) -> _Walked:
         code_at = self._places.of(moment.pid, moment.ts_ns)
         code = code_at(moment.registers["rip"])
         if code is None or code.is_go:
             return _Walked((), ())
-        return _Walked(tuple(walk(moment.registers, moment.memory, code_at)), moment.callers)
+        pointers = tuple(moment.registers.get(name) for name in ("rip", "rsp", "rbp"))
+        here = self._places.state(moment.pid, moment.ts_ns), pointers
+        way = self._ways.get(here)
+        if way is None or not way.is_that_of(moment.memory):
+            way = self._ways[here] = walk(moment.registers, moment.memory, code_at)
+        return _Walked(way.steps, moment.callers)
+
+
+def _kind(event: SyscallError | Exec, told: Told) -> Hashable:
+    """What calls have in common of which one may stand for another: all that is known without a moment."""
+    if isinstance(event, Exec):
+        return event.path, event.error, id(told)
+    return event.syscall, event.errno, event.paths, event.address, id(told)
+
+
+def _of_call(ip: int) -> Step:
+    """The instruction after the system call stands for the call."""
+    return Step(ip, returning=True)
 
 
 class _Agreement:
@@ -108,6 +145,9 @@ class _Agreement:
     def __init__(self) -> None:
         self._common: dict[tuple[Hashable, int | None], Steps] = {}
 
+    def __bool__(self) -> bool:
+        return bool(self._common)
+
     def add(self, kind: Hashable, ts_ns: int, steps: Steps) -> None:
         """One more stack of that kind."""
         for second in (ts_ns // _SECOND_NS, None):
@@ -115,14 +155,11 @@ class _Agreement:
 
     def about(self, kind: Hashable, ts_ns: int, else_: Steps) -> Steps:
         """Those of the second before, too: by the source's count a second may have begun in it."""
+        if (kind, None) not in self._common:
+            return else_
         second = ts_ns // _SECOND_NS
         near = [self._common[key] for key in ((kind, second - 1), (kind, second)) if key in self._common]
-        return reduce(_common, near) if near else self._common.get((kind, None), else_)
-
-
-def _of_call(call: SyscallError) -> Step:
-    """The instruction after the system call stands for the call."""
-    return Step(call.ip, returning=True)
+        return reduce(_common, near) if near else self._common[kind, None]
 
 
 def _common(one: Steps, other: Steps) -> Steps:

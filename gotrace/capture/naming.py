@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeGuard
 
 from msgspec.structs import force_setattr, replace
 
@@ -17,6 +17,7 @@ from gotrace.events.model import (
     Dlopen,
     Dlsym,
     Event,
+    Exec,
     Frame,
     KnownEvent,
     Library,
@@ -61,13 +62,13 @@ class Naming:
 
     def failing_calls(self, events: list[KnownEvent]) -> list[KnownEvent]:
         """All events of a capture that has ended, named: the stacks of failing calls, and where clocks were read."""
-        calls = [event for event in events if isinstance(event, SyscallError) and event.ip]
-        stacks: dict[tuple[tuple[int, ...], tuple[Step, ...]], tuple[Frame, ...]] = {}
-        for call, steps in zip(calls, self._calls.of(calls), strict=True):
-            key = self._places.state(call.pid, call.ts_ns), steps
-            if key not in stacks:
-                stacks[key] = self._stack(call.pid, call.ts_ns, steps)
-            force_setattr(call, "stack", stacks[key])  # nobody has seen it yet
+        calls = [event for event in events if _may_be_named(event)]
+        all_told = self._calls.of(calls)
+        stacks: dict[int, tuple[Frame, ...]] = {}
+        for call, told in zip(calls, all_told, strict=True):
+            if id(told) not in stacks:
+                stacks[id(told)] = self._stack(call.pid, call.ts_ns, told.steps)
+            force_setattr(call, "stack", stacks[id(told)])  # nobody has seen it yet
         for event in events:
             if isinstance(event, ClockReads):
                 force_setattr(event, "place", self.frame(event.pid, event.ts_ns, Step(event.ip, returning=True)))
@@ -139,3 +140,8 @@ class Naming:
             return ""
         name = place.module.asked_for(place.address)
         return name if name and found.module.offers(name) else ""
+
+
+def _may_be_named(event: KnownEvent) -> TypeGuard[SyscallError | Exec]:
+    """It is a failing call, and who made it is known."""
+    return (isinstance(event, SyscallError) and event.ip != 0) or (isinstance(event, Exec) and bool(event.stack))

@@ -18,7 +18,8 @@ from gotrace.capture.modules import Module
 from gotrace.elf.cfi import leave
 from gotrace.elf.functions import Function
 from gotrace.elf.unwind.interrupted import interrupted_registers
-from gotrace.elf.unwind.simulation import Way, way_back
+from gotrace.elf.unwind.simulation import Way as WayBack
+from gotrace.elf.unwind.simulation import way_back
 
 _MOST_FRAMES: Final = 64
 _WORDS_SEARCHED: Final = 256
@@ -72,12 +73,28 @@ def unwind(registers: Mapping[str, int], memory: bytes, chain: Sequence[int], co
     `memory` is what lies from rsp on; `chain` are the instruction addresses of a walk by frame pointers, the
     innermost's own first; it may have been led astray.
     """
-    return go_on(walk(registers, memory, code_at), chain, code_at)
+    return go_on(walk(registers, memory, code_at).steps, chain, code_at)
 
 
-def walk(registers: Mapping[str, int], memory: bytes, code_at: CodeAt) -> list[Step]:
+class Way(NamedTuple):
     """The frames as far as the memory goes."""
-    return _Walk(registers, memory, code_at).run()
+
+    steps: tuple[Step, ...]
+    returns: tuple[tuple[int, bytes], ...] | None
+    """Where in the memory the return addresses lie by which they were found; None where something else led there."""
+
+    def is_that_of(self, memory: bytes) -> bool:
+        """Whether a thread with the same instruction, stack and frame pointer, and this memory, is there as well."""
+        return self.returns is not None and all(memory[at : at + 8] == word for at, word in self.returns)
+
+
+def walk(registers: Mapping[str, int], memory: bytes, code_at: CodeAt) -> Way:
+    """The way by the memory alone."""
+    walked = _Walk(registers, memory, code_at)
+    steps = tuple(walked.run())
+    returns = tuple((at, memory[at : at + 8]) for at in walked.returns)
+    told = [int.from_bytes(word, "little") for _, word in returns] == [step.ip for step in steps[1:]]
+    return Way(steps, returns if told else None)
 
 
 def go_on(steps: Sequence[Step], chain: Sequence[int], code_at: CodeAt) -> list[Step]:
@@ -101,6 +118,8 @@ class _Walk:
         self._memory = memory
         self._start = registers.get("rsp", 0)
         self._code_at = code_at
+        self.returns: list[int] = []
+        """Where in the memory a return address should be, for each step."""
 
     def run(self) -> list[Step]:
         step = Step(self._registers.get("rip", 0), returning=False)
@@ -112,12 +131,14 @@ class _Walk:
             self._registers |= {"rip": returned_to, "rsp": self._start + 8}
             step = Step(returned_to, returning=True)
             steps.append(step)
+            self.returns.append(0)
         while len(steps) < _MOST_FRAMES:
             code = self._code_at(step.place)
             following = self._caller(code, step) if code is not None else None
             if following is None or self._code_at(following.place) is None:
                 break
             steps.append(step := following)
+            self.returns.append(max(0, self._registers["rsp"] - 8 - self._start))
         return steps
 
     def _caller(self, code: Code, step: Step) -> Step | None:
@@ -158,7 +179,7 @@ class _Walk:
             return None
         return next((found for way in ways if (found := self._back_by(way)) is not None), None)
 
-    def _back_by(self, way: Way) -> Registers | None:
+    def _back_by(self, way: WayBack) -> Registers | None:
         base = self._registers.get(way.base)
         if base is None:
             return None
@@ -210,7 +231,9 @@ class _Walk:
 
 def _rest_of(chain: Sequence[int], steps: Sequence[Step], code_at: CodeAt) -> list[Step]:
     """What the walk by frame pointers adds: what is behind the frames that both know, else its Go frames."""
-    rest = list(chain[1:] if chain[:1] == [steps[0].ip] else chain)
+    rest = list(chain)
+    if rest[:1] == [steps[0].ip]:
+        del rest[0]
     known = [step.ip for step in steps[1:]]
     # Recursion makes many frames with one address, so all that both have has to agree.
     agreed = next((count for count in range(len(rest), 0, -1) if rest[:count] == known[-count:]), 0)

@@ -42,7 +42,8 @@ class Exec(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="
 
     `path`, `cwd` and all arguments are as the process names them, below its own root folder: `root` is what its mount
     namespace calls that folder, empty where it is the `/` of gotrace (chroot(2)). `mount_namespace` is the inode number
-    of /proc/PID/ns/mnt where that is another than gotrace's own, else 0 (namespaces(7)).
+    of /proc/PID/ns/mnt where that is another than gotrace's own, else 0 (namespaces(7)). `stack` are the frames of a
+    refused one, the innermost first, where a program's run was watched.
     """
 
     path: str
@@ -54,6 +55,7 @@ class Exec(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="
     suppressed: bool = False
     root: str = ""
     mount_namespace: int = 0
+    stack: tuple[Frame, ...] = ()
 
 
 class Exit(Event, frozen=True, kw_only=True, omit_defaults=True, gc=False, tag="exit"):

@@ -194,7 +194,8 @@ class _Groups:
         key = (refused.span.program, "execve", call.path.rpartition("/")[2], call.error)
         group = self.found.get(key)
         if group is None:
-            group = self.found[key] = FailingCalls(call, refused.span, relevance)
+            by, _ = self._by(refused.span, call.stack)
+            group = self.found[key] = FailingCalls(call, refused.span, relevance, by)
         group.files.add(call.path)
         self._count(group, call, relevance)
 

@@ -69,7 +69,7 @@ def test_c_code_of_a_go_program_is_named_where_it_has_symbols(programs: GoProgra
         assert found is None
     else:
         assert found is not None
-        assert found == Function("add_in_c", address, found.size, "c")
+        assert found == Function("add_in_c", address, found.size, "c", local=True)
         assert 0 < found.size < 64
 
 

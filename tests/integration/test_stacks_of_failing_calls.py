@@ -107,6 +107,16 @@ int main(void) {
 }
 """
 
+STARTS = """
+#include <unistd.h>
+__attribute__((noinline)) static int become(char *program) {
+    char *argv[] = {program, 0};
+    execv(program, argv);
+    return argv[0] != 0;
+}
+int main(void) { return become("/nowhere/program") ? 3 : 4; }
+"""
+
 IN_TURNS = """
 #include <fcntl.h>
 #define APART __attribute__((noinline))
@@ -225,6 +235,12 @@ class TestAtOnce:
             len(OF_C) - 1,
         )  # syscall(3) has no frame pointer
 
+    def test_a_program_that_was_not_there(self, of_c: Callable[..., Path]) -> None:
+        both = observe_both([str(of_c("starts", "-O1", "-fno-omit-frame-pointer", text=STARTS))], running=True)
+        (by_ebpf,), (by_ptrace,) = both.ebpf.execs(failed=True), both.ptrace.execs(failed=True)
+        assert by_ebpf.stack == by_ptrace.stack
+        assert len(by_ebpf.stack) >= 2
+
     def test_what_it_takes_to_go_by_unwind_tables(self, as_cgo_does: Callable[..., Path]) -> None:
         both = observe_both([str(as_cgo_does())], running=True)
         of_ebpf, of_ptrace = ({(one.tid, one.path): one for one in moments(seen)} for seen in (both.ebpf, both.ptrace))
@@ -263,7 +279,10 @@ class TestByName:
 
     @pytest.fixture
     def run(self, tmp_path: Path, privileges: tuple[str, ...], backend: str) -> Callable[..., dict[str, Any]]:
-        """Runs a program that exits with status 3: by path of each failing call its frames, and what is told of it."""
+        """Runs a program that exits with status 3: by path of each failing call its frames, and what is told of it.
+
+        Of a refused exec only the latter.
+        """
 
         def told(program: Path) -> dict[str, Any]:
             recording = tmp_path / "recording.gotrace"
@@ -279,7 +298,7 @@ class TestByName:
             assert done.returncode == 3, done.stderr
             events = [one for one in read_recording(recording).events if isinstance(one, SyscallError) and one.paths]
             lines = {path: line for line in done.stderr.splitlines() for path in line.split('"')[1:2]}
-            return {one.paths[0]: (one.stack, lines.get(one.paths[0], "")) for one in events}
+            return lines | {one.paths[0]: (one.stack, lines.get(one.paths[0], "")) for one in events}
 
         return told
 
@@ -318,6 +337,10 @@ class TestByName:
             assert {frame.origin for frame in stack[: -len(OF_OPTIMISED)]} == {"libc"}
             assert line.strip().startswith(f"{times}x  open")
             assert line.endswith(f"  by {asked} <- load_table <- main.start (app, main.go:9)")
+
+    def test_a_program_that_was_not_there(self, run: Callable[..., dict[str, Any]], of_c: Callable[..., Path]) -> None:
+        line = run(of_c("starts", "-O2", text=STARTS))["/nowhere/program"]
+        assert line.endswith("  by execve (libc.so.6) <- become.constprop.0 (starts)")  # to which execv has jumped
 
     def test_of_two_who_ask_for_the_same_none_is_told_for_the_other(
         self, run: Callable[..., dict[str, Any]], of_c: Callable[..., Path], tmp_path: Path

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal, SyscallError
+from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Exec, Frame, Library, Signal, SyscallError
 from gotrace.events.text import printable
 from gotrace.sources import syscalls
 from gotrace.sources.base import CallMoment, Moment
@@ -63,10 +63,11 @@ class RunDecoder:
 
         def with_stack(data: bytes, at: int) -> Event | None:
             event = failure(data, at)
-            if isinstance(event, SyscallError):
+            if isinstance(event, SyscallError | Exec):
                 burst, number, *addresses = self._stack.unpack_from(data, at + self._stack_at)
                 event = msgspec.structs.replace(event, stack=tuple(map(_frame, addresses[:number])))
-                self._of_burst[burst] = event
+                if isinstance(event, SyscallError):
+                    self._of_burst[burst] = event
             return event
 
         found: dict[int, _Decode] = {

@@ -38,12 +38,22 @@ def executed(process: Process, values: Sequence[int], path: bytes, *, unprivileg
     )
 
 
-def refused(process: Process, stop: Stop, path: bytes) -> bytes:
-    """Of a thread whose exec of `path` has failed."""
+def refused(process: Process, stop: Stop, path: bytes, now_ns: int, stack: bytes) -> bytes:
+    """Of a thread whose exec of `path` has failed, with the addresses of its frames."""
     width = 8 if by_mark()[stop.mark].abi == 0 else 4
     argv, whole = process.memory.strings(stop.args[path_argument(stop) + 1], width)
     _, place = folders(process.pid)
-    return _fitting(process, tid=stop.tid, path=path, argv=argv, error=stop.result, whole=whole, place=place)
+    return _fitting(
+        process,
+        now_ns=now_ns,
+        tid=stop.tid,
+        path=path,
+        argv=argv,
+        error=stop.result,
+        whole=whole,
+        place=place,
+        stack=stack,
+    )
 
 
 def path_argument(stop: Stop) -> int:
@@ -63,6 +73,8 @@ def _fitting(
     whole: bool = True,
     suppressed: bool = False,
     place: records.Place = records.HERE,
+    stack: bytes = b"",
+    now_ns: int = 0,
 ) -> bytes:
     """The record of an exec. Half an environment would take the other half for unset, so it is all or nothing."""
     true_length = len(argv or b"")
@@ -70,7 +82,7 @@ def _fitting(
     if env is not None and len(env) > _LARGEST_BLOCK:
         env = None
     return records.execution(
-        time.monotonic_ns(),
+        now_ns or time.monotonic_ns(),
         process.who(tid or process.pid),
         path=path,
         argv=argv[:_LARGEST_BLOCK] if argv is not None else None,
@@ -81,4 +93,5 @@ def _fitting(
         truncated=cut or not whole,
         suppressed=suppressed,
         place=place,
+        stack=stack,
     )

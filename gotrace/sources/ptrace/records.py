@@ -25,7 +25,7 @@ _READABLE: Final = frozenset({1, FORMAT})
 """Failing calls had no frames in the first one, and 0 where their number is now."""
 
 FORK, EXEC, EXIT, OUTPUT, FAILURE, LIBRARY, CALL, SIGNAL, CLOCK_READS, STACK = range(1, 11)
-TRUNCATED, SUPPRESSED, NO_ARGV, NO_ENV, NO_CWD, ELSEWHERE, IN_PROGRESS = 1, 2, 4, 8, 16, 32, 64
+TRUNCATED, SUPPRESSED, NO_ARGV, NO_ENV, NO_CWD, ELSEWHERE, IN_PROGRESS, WITH_STACK = 1, 2, 4, 8, 16, 32, 64, 128
 """Flags of a record."""
 
 HEAD: Final = struct.Struct("<IHHQIIII")
@@ -36,6 +36,8 @@ _EXEC_BODY: Final = struct.Struct("<IIIIQ")
 """Bytes of path, argv, environment and working directory, and the true length of a cut argv."""
 _PLACE: Final = struct.Struct("<II")
 """Behind the texts of an exec that is ELSEWHERE: inode number of the mount namespace, and bytes of the root's path."""
+_FRAMES: Final = struct.Struct("<I")
+"""Behind all that of an exec WITH_STACK: the number of frames, which follow."""
 FAILURE_BODY: Final = struct.Struct("<HHHHQ6Q")
 """Mark of the call, bytes of its two paths (with NUL; 0: none), number of frames, instruction pointer, six arguments;
 behind them the frames, 8 bytes each, and the paths; in their place the socket address of a call that names one."""
@@ -138,8 +140,12 @@ def execution(
     truncated: bool = False,
     suppressed: bool = False,
     place: Place = HERE,
+    stack: bytes = b"",
 ) -> bytes:
-    """`who` executed `path`, or tried to. `argv` and `env` are strings, each with its NUL; None: not known."""
+    """`who` executed `path`, or tried to. `argv` and `env` are strings, each with its NUL; None: not known.
+
+    `stack` are the addresses of its frames, 8 bytes each.
+    """
     flags = (TRUNCATED if truncated else 0) | (SUPPRESSED if suppressed else 0)
     flags |= (NO_ARGV if argv is None else 0) | (NO_ENV if env is None else 0) | (NO_CWD if cwd is None else 0)
     texts = (path, argv or b"", env or b"", cwd or b"")
@@ -147,6 +153,9 @@ def execution(
     if place != HERE:
         flags |= ELSEWHERE
         body += _PLACE.pack(place.mount_namespace, len(place.root)) + place.root
+    if stack:
+        flags |= WITH_STACK
+        body += _FRAMES.pack(len(stack) // 8) + stack
     return _record(EXEC, ts_ns, who, error, flags=flags, body=body)
 
 
@@ -227,7 +236,15 @@ class RecordDecoder:
             texts.append(data[at : at + size])
             at += size
         path, argv, env, cwd = texts
-        mounts, size = _PLACE.unpack_from(data, at) if flags & ELSEWHERE else (0, 0)
+        mounts, root, frames = 0, b"", ()
+        if flags & ELSEWHERE:
+            mounts, size = _PLACE.unpack_from(data, at)
+            at += _PLACE.size
+            root = data[at : at + size]
+            at += size
+        if flags & WITH_STACK:
+            (count,) = _FRAMES.unpack_from(data, at)
+            frames = struct.unpack_from(f"<{count}Q", data, at + _FRAMES.size)
         return Exec(
             **who,
             path=printable(path),
@@ -237,8 +254,9 @@ class RecordDecoder:
             error=number,
             argv_bytes=argv_bytes if flags & TRUNCATED else None,
             suppressed=bool(flags & SUPPRESSED),
-            root=printable(data[at + _PLACE.size : at + _PLACE.size + size]) if size else "",
+            root=printable(root),
             mount_namespace=mounts,
+            stack=tuple(map(_frame, frames)),
         )
 
     def _failure(self, who: dict[str, Any], flags: int, number: int, data: bytes, at: int) -> Event:

@@ -7,7 +7,7 @@ thread than the leader takes the leader's id over; a process can be killed in an
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from gotrace.sources.ptrace import abi, records
@@ -258,8 +258,9 @@ class Tracer:
     def _on_refused(self, stop: Stop) -> None:
         path = self._paths.pop(stop.tid, b"")
         process = self._processes.of(stop.tid)
-        self._tell(records.EXEC, refused(process, stop, path))
-        self._stops.resume(stop.tid)
+        now, values = time.monotonic_ns(), self._stops.registers(stop.tid) if self._running is not None else ()
+        self._tell(records.EXEC, refused(process, stop, path, now, frames_of(process.memory, values)))
+        self._tell_stack(process, stop, values, now)
 
     def _on_writing(self, stop: Stop) -> None:
         if asks_for_error(stop):
@@ -309,12 +310,16 @@ class Tracer:
         """Tell a failing call, and of a thread that is held also its stack; then it goes on."""
         now = time.monotonic_ns()
         if stop.held:
-            moment = self._stacks.moment(process, stop, self._stops.registers(stop.tid), now)
-            self._stops.resume(stop.tid)
-            if moment is not None and self._words[RECORDING]:
-                self._channel.live.put(moment, spare=_SPARE_BYTES)
+            self._tell_stack(process, stop, self._stops.registers(stop.tid), now)
         if not self._channel.bulk.put(records.failure(now, process.who(stop.tid), stop, flags)):
             self._lose(records.FAILURE)
+
+    def _tell_stack(self, process: Process, stop: Stop, values: Sequence[int], now_ns: int) -> None:
+        """Of a thread that is held, and goes on then. Where the ring has no room, its frame pointers have to do."""
+        moment = self._stacks.moment(process, stop, values, now_ns)
+        self._stops.resume(stop.tid)
+        if moment is not None and self._words[RECORDING]:
+            self._channel.live.put(moment, spare=_SPARE_BYTES)
 
     def _on_signalled(self, stop: Stop) -> None:
         if self._running is not None:

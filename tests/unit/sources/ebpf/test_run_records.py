@@ -7,7 +7,7 @@ import os
 import msgspec
 import pytest
 
-from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Frame, Library, Signal, SyscallError
+from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Exec, Frame, Library, Signal, SyscallError
 from gotrace.sources.base import CallMoment, Moment
 from gotrace.sources.ebpf.records import RecordDecoder
 from tests.unit.sources.ebpf import raw, raw_run
@@ -188,11 +188,13 @@ def test_spools_of_versions_without_moments_of_calls_are_read() -> None:
     assert len(decoder.decode(raw_run.failure(5, 7, 21, 2, b"/nowhere", [0x10]))) == 1
 
 
-def test_a_refused_exec_is_decoded_as_in_a_build() -> None:
+def test_a_refused_exec_is_decoded_as_in_a_build_and_has_its_stack() -> None:
     records = raw.text(1, 7, "PART_FAILED_ARGV", b"as\0") + raw_run.failure(2, 7, 59, 2, b"/usr/bin/as", [0x10])
     plain = raw.text(1, 7, "PART_FAILED_ARGV", b"as\0") + raw.failure(2, 7, 59, 2, b"/usr/bin/as")
 
-    assert decode(records) == RecordDecoder(raw.INFO).decode(plain)
+    [of_build] = RecordDecoder(raw.INFO).decode(plain)
+    assert isinstance(of_build, Exec)
+    assert decode(records) == [msgspec.structs.replace(of_build, stack=(Frame(ip=0x10),))]
 
 
 def test_calls_that_were_only_counted_are_one_event_like_the_one_that_was_told() -> None:

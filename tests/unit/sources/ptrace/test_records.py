@@ -71,6 +71,7 @@ def execs(draw: st.DrawFn) -> tuple[bytes, Event]:
     cwd, error, cut = draw(st.none() | names), draw(st.integers(0, 133)), draw(st.none() | st.integers(0, 1 << 40))
     suppressed = draw(st.booleans())
     root, mounts = draw(st.just(b"") | names), draw(st.just(0) | st.integers(1, (1 << 32) - 1))
+    frames = draw(st.lists(times, max_size=32))
     made = records.execution(
         ts_ns,
         who,
@@ -83,6 +84,7 @@ def execs(draw: st.DrawFn) -> tuple[bytes, Event]:
         truncated=cut is not None,
         suppressed=suppressed,
         place=records.Place(root, mounts),
+        stack=struct.pack(f"<{len(frames)}Q", *frames),
     )
     event = Exec(
         **common(ts_ns, who),
@@ -95,6 +97,7 @@ def execs(draw: st.DrawFn) -> tuple[bytes, Event]:
         suppressed=suppressed,
         root=printable(root),
         mount_namespace=mounts,
+        stack=tuple(map(Frame, frames)),
     )
     return made, event
 
