@@ -111,7 +111,7 @@ def note(pid: int) -> str:
     with suppress(OSError, ValueError):
         if build_info_of(Path(f"/proc/{pid}/exe")) is not None:
             return ""
-    return f"process {pid} ({_name(pid)}) is no Go program that gotrace recognises: Go's part of stacks is not named"
+    return f"process {pid} ({_name(pid)}) is no Go program: all is told of it but Go's part of stacks"
 
 
 def named(name: str) -> int:

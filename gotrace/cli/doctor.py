@@ -12,6 +12,8 @@ import typer
 from gotrace.cli import streams
 from gotrace.host.check import Check
 
+_LEFT = "left by a crash"
+_MOST_LEFT = 3
 _MARKS = {True: "ok  ", False: "LACK", None: "    "}
 
 
@@ -40,16 +42,23 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         ]
         streams.to_stdout(json.dumps(found, indent=2) + "\n")
     else:
-        widest = max(len(check.name) for check in checks)
-        for check in checks:
+        shown = [*sources, *machine, *_some_of(left)]
+        widest = max(len(check.name) for check in shown)
+        for check in shown:
             streams.to_stdout(f"{_MARKS[check.ok]}  {check.name:<{widest}}  {check.detail}\n")
             if check.remedy:
                 streams.to_stdout(f"{'':<{widest + 8}}{check.remedy}\n")
     raise typer.Exit(1 if any(check.ok is False for check in checks) else 0)
 
 
+def _some_of(left: list[Check]) -> list[Check]:
+    """The newest, and how many there are besides."""
+    if len(left) <= _MOST_LEFT:
+        return left
+    more = Check(_LEFT, None, f"{len(left) - _MOST_LEFT} older ones", "gotrace doctor --json lists them all")
+    return [*left[-_MOST_LEFT:], more]
+
+
 def _left(spool: Path) -> Check:
     path = quote(str(spool))
-    return Check(
-        "left by a crash", None, str(spool), f"gotrace report {path} tells what it holds, rm {path} removes it"
-    )
+    return Check(_LEFT, None, str(spool), f"gotrace report {path} tells what it holds, rm {path} removes it")

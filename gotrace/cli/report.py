@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 
 
 def report(
-    recording: Annotated[Path, typer.Argument(metavar="RECORDING", help="A file that gotrace build -o wrote.")],
+    recording: Annotated[
+        Path, typer.Argument(metavar="RECORDING", help="A file that gotrace build, run or attach -o wrote.")
+    ],
     form: Annotated[
         outputs.Format, typer.Option("--format", envvar="GOTRACE_FORMAT", help="How to tell it.")
     ] = outputs.Format.TERMINAL,

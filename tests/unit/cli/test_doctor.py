@@ -59,6 +59,14 @@ def test_what_a_crash_left_can_be_reported_and_removed(gotrace: Gotrace, monkeyp
     assert "gotrace report '/home/ada l/7.spool' tells what it holds, rm '/home/ada l/7.spool' removes it" in done.out
 
 
+def test_of_many_that_crashes_left_the_newest_are_shown(gotrace: Gotrace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "leftover_spools", lambda: [Path(f"/spool/{number}.spool") for number in range(9)])
+    shown = gotrace("doctor").out
+    assert [number for number in range(9) if f"/spool/{number}.spool tells" in shown] == [6, 7, 8]
+    assert "6 older ones" in shown
+    assert gotrace("doctor", "--json").out.count("left by a crash") == 9
+
+
 def test_what_ebpf_lacks_is_a_lack_only_where_nothing_else_works(
     gotrace: Gotrace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
