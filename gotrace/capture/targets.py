@@ -111,7 +111,8 @@ def note(pid: int) -> str:
     with suppress(OSError, ValueError):
         if build_info_of(Path(f"/proc/{pid}/exe")) is not None:
             return ""
-    return f"process {pid} ({_name(pid)}) is no Go program: all is told of it but Go's part of stacks"
+    told = "is no Go program as far as its file tells: all is told of it but Go's part of stacks"
+    return f"process {pid} ({_name(pid)}) {told}"
 
 
 def named(name: str) -> int:

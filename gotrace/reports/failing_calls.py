@@ -68,6 +68,8 @@ def told(group: FailingCalls) -> str:
     notes = [group.reason] if group.reason else []
     if len(group.files) > 1:
         notes.append(f"nor in {counted(len(group.files) - 1, 'other folder')}")
+    if len(group.paths) > 1:
+        notes.append(f"and {counted(len(group.paths) - 1, 'other path')}")
     return "  ".join([render(first), *notes])
 
 
@@ -101,6 +103,8 @@ def _where(group: FailingCalls, *, named: bool) -> Iterator[str]:
         yield f"  in {program}"
     if group.by:
         yield f"  by {' <- '.join(_places(group.by))}"
+    if group.known:
+        yield f", as {group.known:,} of them show"
 
 
 def _places(by: Sequence[Frame]) -> Iterator[str]:

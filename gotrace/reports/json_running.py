@@ -63,11 +63,13 @@ def _failing(group: FailingCalls) -> dict[str, Any]:
         "error": _error(group),
         "relevance": group.relevance.name.lower(),
         "count": group.count,
+        "other_paths": max(0, len(group.paths) - 1),
         "per_second": round(group.rate, 3),
         "processes": len(group.pids),
         "process": process(group.span),
         "by": [_frame(frame) for frame in group.by],
-        "first_ns": group.first.ts_ns,
+        "by_known_of": group.known or group.count,
+        "first_ns": group.since_ns or group.first.ts_ns,
         "last_ns": group.last_ns,
     }
 

@@ -8,15 +8,15 @@ ranks low is a look-up that succeeded elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Final
 
 from gotrace.events.errno import errno_numbers
 from gotrace.events.model import Dlopen, Dlsym, Exec, Frame, SyscallError
 from gotrace.events.running import RTLD_NOLOAD
-from gotrace.trace.callers import callers
+from gotrace.trace.callers import callers, is_of_a_library
 from gotrace.trace.dynamic import error_of, is_null, library_of
 from gotrace.trace.model import Span, Trace
 from gotrace.trace.refused_execs import RefusedExec, refused_execs
@@ -63,6 +63,7 @@ _PR_SET_VMA: Final = 0x53564D41
 _THREADS: Final = 2
 _LAST: Final = 3
 """So many calls of a thread before the end of its process are what it did last."""
+_MANY_PATHS: Final = 10
 _SOON_NS: Final = 1_000_000_000
 _TELLING_ARGUMENTS: Final[dict[str, tuple[int, ...]]] = {
     "clone": (0,),
@@ -117,11 +118,17 @@ class FailingCalls:
     pids: set[int] = field(default_factory=set)
     files: set[str] = field(default_factory=set)
     """Of an exec: each file that was tried for the name, in the folders of PATH."""
+    paths: frozenset[tuple[str, ...]] = frozenset()
+    """All that were asked for in the same way, where they are many; `first` is of the newest then."""
+    known: int = 0
+    """Of how many of them the frames behind the library's are known, where that is not so of all; of these is `by`."""
+    since_ns: int = 0
+    """When it began, where that was not with `first`."""
 
     @property
     def seconds(self) -> float:
         """Between the first and the last one."""
-        return (self.last_ns - self.first.ts_ns) / 1e9
+        return (self.last_ns - (self.since_ns or self.first.ts_ns)) / 1e9
 
     @property
     def rate(self) -> float:
@@ -158,7 +165,7 @@ def _ranked(trace: Trace) -> list[FailingCalls]:
             groups.add_not_found(span, asked, relevance)
     for refused in refused_execs(trace):
         groups.add_exec(refused, _relevance_of_exec(refused))
-    return sorted(groups.found.values(), key=lambda group: (-group.relevance, -group.last_ns))
+    return sorted(groups.together(), key=lambda group: (-group.relevance, -group.last_ns))
 
 
 class _Groups:
@@ -171,8 +178,7 @@ class _Groups:
     def add_call(self, span: Span, call: SyscallError, relevance: Relevance) -> None:
         """A failing system call, which may stand for several."""
         by, place = self._by(span, call.stack)
-        what = tuple(call.args[number : number + 1] for number in _TELLING_ARGUMENTS.get(call.syscall, ()))
-        key = (span.program, call.abi, call.syscall, what, call.errno, call.paths, call.address, place)
+        key = (span.program, call.abi, call.syscall, _what(call), call.errno, call.paths, call.address, place)
         group = self.found.get(key)
         if group is None:
             group = self.found[key] = FailingCalls(call, span, relevance, by)
@@ -199,6 +205,22 @@ class _Groups:
         group.files.add(call.path)
         self._count(group, call, relevance)
 
+    def together(self) -> list[FailingCalls]:
+        """All of them; those from one place that differ in nothing but their path are one where there are many."""
+        found: list[FailingCalls] = []
+        by_the_rest: dict[Hashable, list[FailingCalls]] = {}
+        for group in self.found.values():
+            call = group.first
+            if isinstance(call, SyscallError) and call.paths and group.by:
+                _, place = self._by(group.span, call.stack)
+                rest = (group.program, call.abi, call.syscall, _what(call), call.errno, place)
+                by_the_rest.setdefault(rest, []).append(group)
+            else:
+                found.append(group)
+        for alike in by_the_rest.values():
+            found += [_one_of(alike)] if len(alike) >= _MANY_PATHS else alike
+        return _with_those_less_known(found)
+
     @staticmethod
     def _count(group: FailingCalls, call: Failure, relevance: Relevance, times: int = 1) -> None:
         group.relevance = max(group.relevance, relevance)
@@ -216,6 +238,51 @@ class _Groups:
             known = by, tuple((frame.module, frame.symbol or frame.address) for frame in by)
             self._callers[key] = known
         return known
+
+
+def _what(call: SyscallError) -> Hashable:
+    """The arguments that say what was asked for."""
+    return tuple(call.args[number : number + 1] for number in _TELLING_ARGUMENTS.get(call.syscall, ()))
+
+
+def _one_of(alike: Sequence[FailingCalls]) -> FailingCalls:
+    """The newest, for all."""
+    newest = max(alike, key=lambda group: group.last_ns)
+    calls = [group.first for group in alike if isinstance(group.first, SyscallError)]
+    return replace(
+        newest,
+        relevance=max(group.relevance for group in alike),
+        count=sum(group.count for group in alike),
+        tids=set().union(*(group.tids for group in alike)),
+        pids=set().union(*(group.pids for group in alike)),
+        paths=frozenset(call.paths for call in calls).union(*(group.paths for group in alike)),
+        since_ns=min(group.since_ns or group.first.ts_ns for group in alike),
+    )
+
+
+def _with_those_less_known(groups: list[FailingCalls]) -> list[FailingCalls]:
+    """Not each stack could be looked at: of some calls there is only the library's function. They go with the others.
+
+    That is where all of these come from one place; else nobody knows whose they are.
+    """
+    found: dict[Hashable, list[FailingCalls]] = {}
+    for group in groups:
+        call = group.first
+        key: Hashable = id(group)
+        if isinstance(call, SyscallError) and group.by:
+            paths = None if group.paths else call.paths
+            key = (group.program, call.abi, call.syscall, _what(call), call.errno, paths, group.by[0].symbol)
+        found.setdefault(key, []).append(group)
+    return [one for alike in found.values() for one in _known_by_another(alike)]
+
+
+def _known_by_another(alike: list[FailingCalls]) -> list[FailingCalls]:
+    if len(alike) != 2:
+        return alike
+    less, more = sorted(alike, key=lambda group: len(group.by))
+    if len(less.by) == len(more.by) or not all(map(is_of_a_library, less.by)):
+        return alike
+    return [replace(_one_of(alike), by=more.by, known=more.count, paths=less.paths | more.paths)]
 
 
 def _relevance(call: SyscallError, *, of_last: bool) -> Relevance:

@@ -165,6 +165,16 @@ def test_the_folders_of_path_are_counted() -> None:
     assert group["text"] == 'execve("/0/x", ["x"]) = -1 ENOENT (No such file or directory)  nor in 2 other folders'
 
 
+def test_many_paths_from_one_place_are_one_line() -> None:
+    opened = frame("open", "libc")
+    told = [call(n, f"/var/{n}", stack=(opened, frame("load", "c")) if n % 2 else (opened,)) for n in range(40)]
+    (group,) = document(run(*told))["failing_calls"]
+    assert (group["count"], group["other_paths"], group["by_known_of"]) == (40, 39, 20)
+    assert group["text"].endswith("  and 39 other paths")
+    assert "40x" in text(run(*told))
+    assert "as 20 of them show" in " ".join(text(run(*told)).split())
+
+
 def test_programs_get_so_many_and_the_number_of_the_rest() -> None:
     made = document(run(*(call(n, f"/var/{n}/x", repeat=2) for n in range(MOST + 7))))
     assert len(made["failing_calls"]) == MOST

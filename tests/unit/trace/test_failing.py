@@ -154,3 +154,47 @@ def test_a_library_found_elsewhere_and_the_question_whether_one_is_loaded_are_no
     found = Dlopen(ts_ns=3, pid=7, filename="libssl.so.3", flags=2, handle=16)
     asked = Dlopen(ts_ns=4, pid=7, filename="libx.so", flags=2 | RTLD_NOLOAD, handle=0)
     assert [group.relevance for group in of(tried, found, asked)] == [Relevance.SEARCH, Relevance.HARMLESS]
+
+
+OPEN = Frame(ip=1, module="/lib/libc.so.6", symbol="open", origin="libc")
+
+
+def by(*functions: str) -> tuple[Frame, ...]:
+    """The frames of a call of libc's open by these functions of the program."""
+    return (OPEN, *(Frame(ip=sum(map(ord, name)), module="/src/app", symbol=name, origin="c") for name in functions))
+
+
+def asked(group: FailingCalls) -> list[str]:
+    return [frame.symbol for frame in group.by]
+
+
+def test_many_paths_from_one_place_are_one_and_the_newest_is_told() -> None:
+    calls = [call(2 + n, "openat", "ENOENT", f"/x/{n}", stack=by("load"), tid=n % 3) for n in range(12)]
+    (group,) = of(*calls)
+    assert isinstance(group.first, SyscallError)
+    assert (group.first.paths, len(group.paths), group.count) == (("/x/11",), 12, 12)
+    assert (group.tids, group.relevance) == ({0, 1, 2}, Relevance.LAST)
+    assert group.seconds == 11e-9
+
+
+def test_few_paths_or_those_of_unknown_places_are_told_one_by_one() -> None:
+    assert len(of(*(call(2 + n, "openat", "ENOENT", f"/x/{n}", stack=by("load")) for n in range(9)))) == 9
+    assert len(of(*(call(2 + n, "openat", "ENOENT", f"/x/{n}") for n in range(12)))) == 12
+
+
+def test_calls_of_which_only_libc_is_known_go_with_those_of_the_only_place_that_is() -> None:
+    (group,) = of(*(call(2 + n, "openat", "ENOENT", "/x", stack=by("load") if n % 3 else by()) for n in range(9)))
+    assert (asked(group), group.count, group.known) == (["open", "load"], 9, 6)
+
+
+def test_they_do_so_where_the_paths_are_many() -> None:
+    calls = [call(2 + n, "openat", "ENOENT", f"/x/{n}", stack=by("load") if n % 2 else by()) for n in range(30)]
+    (group,) = of(*calls)
+    assert (asked(group), group.count, group.known, len(group.paths)) == (["open", "load"], 30, 15, 30)
+
+
+def test_they_do_not_where_two_places_are_known() -> None:
+    stacks = (by("load"), by("save"), by())
+    groups = of(*(call(2 + n, "openat", "ENOENT", "/x", stack=stacks[n % 3]) for n in range(9)))
+    assert sorted(map(asked, groups)) == [["open"], ["open", "load"], ["open", "save"]]
+    assert {group.known for group in groups} == {0}
