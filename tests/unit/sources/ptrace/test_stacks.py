@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -26,12 +27,22 @@ def failed(path: bytes = b"/nowhere\0", result: int = 2) -> Stop:
     return Stop(What.FAILED, 7, mark=257, result=result, ip=0x4711, text=path, held=True)
 
 
+OURS = Process(os.getpid())
+
+
+@pytest.fixture(autouse=True)
+def no_memory_stays_open() -> Iterator[None]:
+    """A tracer that is forked later would take the descriptor for its own."""
+    yield
+    OURS.forget_memory()
+
+
 def told(stacks: Stacks, stop: Stop, at_ns: int = 5) -> bool:
-    return stacks.moment(Process(os.getpid()), stop, VALUES, at_ns) is not None
+    return stacks.moment(OURS, stop, VALUES, at_ns) is not None
 
 
 def test_registers_and_memory_from_the_stack_pointer_on() -> None:
-    record = Stacks().moment(Process(os.getpid()), failed(), VALUES, 5)
+    record = Stacks().moment(OURS, failed(), VALUES, 5)
     assert record is not None
     (moment,) = RecordDecoder({"format": records.FORMAT}).decode(record)
     assert isinstance(moment, CallMoment)
@@ -62,7 +73,7 @@ def test_where_there_are_few_all() -> None:
 
 
 def test_a_thread_that_is_gone_has_no_registers() -> None:
-    assert Stacks().moment(Process(os.getpid()), failed(), (), 5) is None
+    assert Stacks().moment(OURS, failed(), (), 5) is None
 
 
 def test_so_many_in_each_second(monkeypatch: pytest.MonkeyPatch) -> None:
