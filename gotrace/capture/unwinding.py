@@ -82,10 +82,14 @@ class Way(NamedTuple):
     steps: tuple[Step, ...]
     returns: tuple[tuple[int, bytes], ...] | None
     """Where in the memory the return addresses lie by which they were found; None where something else led there."""
+    size: int
+    """Of the memory: with more of it there may be more frames."""
 
     def is_that_of(self, memory: bytes) -> bool:
         """Whether a thread with the same instruction, stack and frame pointer, and this memory, is there as well."""
-        return self.returns is not None and all(memory[at : at + 8] == word for at, word in self.returns)
+        if self.returns is None or len(memory) > self.size:
+            return False
+        return all(memory[at : at + 8] == word for at, word in self.returns)
 
 
 def walk(registers: Mapping[str, int], memory: bytes, code_at: CodeAt) -> Way:
@@ -94,7 +98,7 @@ def walk(registers: Mapping[str, int], memory: bytes, code_at: CodeAt) -> Way:
     steps = tuple(walked.run())
     returns = tuple((at, memory[at : at + 8]) for at in walked.returns)
     told = [int.from_bytes(word, "little") for _, word in returns] == [step.ip for step in steps[1:]]
-    return Way(steps, returns if told else None)
+    return Way(steps, returns if told and returns else None, len(memory))
 
 
 def go_on(steps: Sequence[Step], chain: Sequence[int], code_at: CodeAt) -> list[Step]:

@@ -96,6 +96,19 @@ def test_not_where_frame_pointers_tell_of_other_callers(library: Library) -> Non
     assert [frame.ip for frame in named.stack] == [CALL.ip, 0x6000_0010]
 
 
+def test_with_more_memory_there_may_be_more_frames(library: Library) -> None:
+    later = replace(CALL, ts_ns=10)
+    cut = replace(moment(CALL), memory=b"")
+    assert addresses(library, [CALL, later], cut, moment(later)) == [[CODE + 5], [CODE + 5, CODE + 7]]
+
+
+def test_who_stands_where_somebody_stood_before_may_have_another_caller(library: Library) -> None:
+    calls = [replace(CALL, ts_ns=at, paths=(f"/nowhere/{at}",)) for at in (9, 10, 11)]
+    callers = (HERE + 7, HERE + 8, HERE + 7)
+    found = addresses(library, calls, *(moment(call, caller) for call, caller in zip(calls, callers, strict=True)))
+    assert found == [[CODE + 5, CODE + 7], [CODE + 5, CODE + 8], [CODE + 5, CODE + 7]]
+
+
 def test_all_are_walked_though_few_are_kept(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(call_stacks, "_MOST_KEPT", 2)
     calls = [replace(CALL, ts_ns=at, paths=(f"/nowhere/{at}",)) for at in range(2, 12)]
