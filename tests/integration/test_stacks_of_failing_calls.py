@@ -152,6 +152,8 @@ def as_cgo_does(folder: Path, tool: Tool) -> Callable[..., Path]:
 
     def built(compiler: str = "gcc", *of_linker: str, **more: str) -> Path:
         name = "-".join((compiler, *of_linker, *more))
+        if (folder / name).exists():
+            return folder / name / "app"
         made = go_module(folder / name, {"main.go": OPTIMISED, "library.c": LIBRARY})
         env = {name: value for name, value in os.environ.items() if not name.startswith("CGO_")}
         env |= {"CGO_ENABLED": "1", "GOFLAGS": "", "GOTOOLCHAIN": "local", "CC": tool(compiler)} | more
