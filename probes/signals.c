@@ -24,10 +24,7 @@ static inline u32 read_instruction(struct signal_record *record, u64 ip) {
 }
 
 static inline void emit_signal(struct signal_record *record) {
-    u64 kept = record->memory_bytes;
-    asm volatile("" : "+r"(kept));
-    kept &= 2 * STACK_CHUNK * STACK_CHUNKS - 1;
-    if (kept > STACK_CHUNK * STACK_CHUNKS) return;
+    u64 kept = kept_bytes(THREAD_STACK_OF(record));
     if (live.ringbuf_output(record, SIGNAL_HEADER + kept, BPF_RB_NO_WAKEUP)) count(COUNTER_LOST_SIGNAL);
 }
 

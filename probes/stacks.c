@@ -91,11 +91,16 @@ static inline int search_goroutine(struct thread_stack *stack) {
     return stack->goroutine || stack->go_at + 16 > stack->memory_bytes;
 }
 
-static inline void emit_stack(struct stack_record *record) {
-    u64 kept = record->memory_bytes;
+/* How much of the memory is sent, as the verifier can see it. */
+static inline u64 kept_bytes(struct thread_stack *stack) {
+    u64 kept = stack->memory_bytes;
     asm volatile("" : "+r"(kept));
     kept &= 2 * STACK_CHUNK * STACK_CHUNKS - 1;
-    if (kept > STACK_CHUNK * STACK_CHUNKS) return;
+    return kept > STACK_CHUNK * STACK_CHUNKS ? STACK_CHUNK * STACK_CHUNKS : kept;
+}
+
+static inline void emit_stack(struct stack_record *record) {
+    u64 kept = kept_bytes(THREAD_STACK_OF(record));
     stacks.ringbuf_output(record, STACK_HEADER + kept, BPF_RB_NO_WAKEUP);
 }
 

@@ -16,7 +16,7 @@ from gotrace.elf.identity import read_identity
 from gotrace.elf.instruction import Instruction
 from gotrace.elf.static_libc import StaticLibc, is_static
 from gotrace.elf.symbol_table import UNDEFINED, dynamic_symbols
-from gotrace.elf.unwind.calls import asked_for, call_before, imported_by, is_signal_trampoline
+from gotrace.elf.unwind.calls import asked_for, call_before, is_signal_trampoline
 from gotrace.elf.unwind.tables import FrameTable
 from gotrace.events.text import to_bytes
 
@@ -35,6 +35,7 @@ class Module:
         self._functions = functions
         self._calls: dict[int, Instruction | None] = {}
         self._asked: dict[Instruction, str] = {}
+        self._offered: dict[str, bool] = {}
         self._ways: dict[int, WayOut | None] = {}
         self._trampolines: dict[int, bool] = {}
 
@@ -108,11 +109,7 @@ class Module:
         """Whether a call of this file is one of that function, which is in this file (`here`) or in another."""
         if call.target is None or self.file is None:
             return False
-        if here:
-            return call.target == function.start
-        with suppress(OSError):
-            return imported_by(self.file, call.target) == function.name
-        return False
+        return call.target == function.start if here else self._imported(call) == function.name
 
     def calls_directly(self, returns_to: int, callee: int) -> bool:
         """Whether the call that returns to an address leads to the function of this file that another place is in."""
@@ -126,20 +123,24 @@ class Module:
     def asked_for(self, address: int) -> str:
         """The function of another file that the call leads to which returns to an address; "" where it is none."""
         call = self.call_before(address)
-        if call is None or self.file is None:
-            return ""
+        return self._imported(call) if call is not None else ""
+
+    def _imported(self, call: Instruction) -> str:
         if call not in self._asked:
             self._asked[call] = ""
             with suppress(OSError):
-                self._asked[call] = asked_for(self.file, call)
+                self._asked[call] = asked_for(self.file, call) if self.file is not None else ""
         return self._asked[call]
 
     def offers(self, name: str) -> bool:
         """Whether other files may call a function of that name in this one."""
-        with suppress(OSError):
-            table = dynamic_symbols(self.file) if self.file is not None else None
-            return table is not None and any(symbol.section != UNDEFINED for symbol in table.named(name))
-        return False
+        if name not in self._offered:
+            self._offered[name] = False
+            with suppress(OSError):
+                table = dynamic_symbols(self.file) if self.file is not None else None
+                symbols = table.named(name) if table is not None else ()
+                self._offered[name] = any(symbol.section != UNDEFINED for symbol in symbols)
+        return self._offered[name]
 
     def origin(self, function: Function | None) -> str:
         """Whose code it is, as Frame tells it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, TypeGuard
+from typing import TypeGuard
 
 from msgspec.structs import force_setattr, replace
 
@@ -24,11 +24,9 @@ from gotrace.events.model import (
     Signal,
     SyscallError,
 )
+from gotrace.events.running import SIGNAL_TRAMPOLINE
 from gotrace.events.text import printable, to_bytes
 from gotrace.sources.base import CallMoment, Moment
-
-_TRAMPOLINE: Final = "__restore_rt"
-"""To where signal handlers return: its name in all C libraries, whose symbol tables seldom have it."""
 
 
 class Naming:
@@ -91,7 +89,7 @@ class Naming:
             return Frame(step.ip, mapping.path, origin=module.origin(None))
         function = module.function_at(address)
         if not step.returning and module.ends_signal(address) and (function is None or function.start != address):
-            return Frame(step.ip, mapping.path, address, _TRAMPOLINE, origin=module.origin(function))
+            return Frame(step.ip, mapping.path, address, SIGNAL_TRAMPOLINE, origin=module.origin(function))
         file, line = module.line_at(address)
         address += step.ip - step.place
         if function is None:

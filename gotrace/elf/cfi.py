@@ -41,16 +41,6 @@ class Caller(NamedTuple):
     """It was interrupted by a signal there, and called nobody: `rip` is the instruction itself, not the one after."""
 
 
-def caller(description: Description, address: int, registers: Mapping[str, int], read: ReadMemory) -> Caller | None:
-    """The caller of the function that a thread with these registers is in.
-
-    `address` is the place in it, as the file's tables number it: of a function that has called, a byte of the call (its
-    return address may belong to the next function already). None where there is no caller, or where what it takes to
-    tell is not known or damaged.
-    """
-    return leave(way_out(description, address), registers, read)
-
-
 class WayOut(NamedTuple):
     """How to come from one place of a function to its caller, whoever is there."""
 
@@ -62,7 +52,11 @@ class WayOut(NamedTuple):
 
 
 def way_out(description: Description, address: int) -> WayOut:
-    """That of a place; `address` as `caller` has it."""
+    """That of a place in a function.
+
+    `address` is as the file's tables number it: of a function that has called, a byte of the call (its return address
+    may belong to the next function already).
+    """
     try:
         row = row_at(description, address)
     except DamagedTableError:
@@ -71,7 +65,10 @@ def way_out(description: Description, address: int) -> WayOut:
 
 
 def leave(way: WayOut, registers: Mapping[str, int], read: ReadMemory) -> Caller | None:
-    """The caller of who is there with these registers; None as `caller` has it."""
+    """The caller of who is there with these registers.
+
+    None where there is no caller, or where what it takes to tell is not known or damaged.
+    """
     known = {_NUMBERS[name]: value for name, value in registers.items() if name in _NUMBERS}
     try:
         return None if way.row is None else _apply(way.row, way, known, read)

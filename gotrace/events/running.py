@@ -11,6 +11,8 @@ from gotrace.events.model import ClockReads, Dlerror, Dlopen, Dlsym, Event, Fram
 from gotrace.events.quotes import quote
 from gotrace.events.signals import signal_name
 
+SIGNAL_TRAMPOLINE: Final = "__restore_rt"
+"""To where signal handlers return: its name in all C libraries, whose symbol tables seldom have it."""
 RTLD_NOLOAD: Final = 0x4
 """A flag of dlopen: it loads nothing, and returns NULL without an error where the library is not there already."""
 _MODES: Final = {0: "0", 1: "RTLD_LAZY", 2: "RTLD_NOW", 3: "RTLD_LAZY|RTLD_NOW"}

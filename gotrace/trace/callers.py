@@ -13,6 +13,7 @@ from itertools import takewhile
 from typing import Final
 
 from gotrace.events.model import Frame
+from gotrace.events.running import SIGNAL_TRAMPOLINE
 
 _STANDARD: Final = frozenset({
     "archive", "bufio", "bytes", "cmp", "compress", "container", "context", "crypto", "database", "debug",
@@ -29,7 +30,7 @@ _OF_LIBRARIES: Final = frozenset({"libc", "ld.so", "vdso"})
 _OF_SYSTEM: Final = re.compile(r"(?:/usr)?/lib(?:32|64|x32)?/.*\.so(?:\.[^/]*)?$")
 _GLUE: Final = re.compile(r"\._C2?func_|^_cgoexp_|^runtime\.(?:asm)?cgocall(?:\.|$)")
 """What lies between Go and C (cmd/cgo/out.go, runtime/cgocall.go), but for what may hold C's own function inlined."""
-_INTERRUPTED: Final = re.compile(r"__restore_rt$|runtime\.sigreturn")
+_INTERRUPTED: Final = re.compile(rf"{SIGNAL_TRAMPOLINE}$|runtime\.sigreturn")
 """What a signal handler returns to: the frames behind it were interrupted, and asked for nothing."""
 _OF_A_PLUGIN: Final = "plugin/unnamed-"
 """How the import path of a plugin's main package begins (cmd/go/internal/load, pluginPath)."""

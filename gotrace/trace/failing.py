@@ -178,7 +178,7 @@ class _Groups:
     def add_call(self, span: Span, call: SyscallError, relevance: Relevance) -> None:
         """A failing system call, which may stand for several."""
         by, place = self._by(span, call.stack)
-        key = (span.program, call.abi, call.syscall, _what(call), call.errno, call.paths, call.address, place)
+        key = (*_asked(span, call), call.paths, call.address, place)
         group = self.found.get(key)
         if group is None:
             group = self.found[key] = FailingCalls(call, span, relevance, by)
@@ -213,7 +213,7 @@ class _Groups:
             call = group.first
             if isinstance(call, SyscallError) and call.paths and group.by:
                 _, place = self._by(group.span, call.stack)
-                rest = (group.program, call.abi, call.syscall, _what(call), call.errno, place)
+                rest = (*_asked(group.span, call), place)
                 by_the_rest.setdefault(rest, []).append(group)
             else:
                 found.append(group)
@@ -240,9 +240,10 @@ class _Groups:
         return known
 
 
-def _what(call: SyscallError) -> Hashable:
-    """The arguments that say what was asked for."""
-    return tuple(call.args[number : number + 1] for number in _TELLING_ARGUMENTS.get(call.syscall, ()))
+def _asked(span: Span, call: SyscallError) -> tuple[Hashable, ...]:
+    """What alike calls have in common beside place and path: the program, the call, and the arguments that say most."""
+    what = tuple(call.args[number : number + 1] for number in _TELLING_ARGUMENTS.get(call.syscall, ()))
+    return span.program, call.abi, call.syscall, what, call.errno
 
 
 def _one_of(alike: Sequence[FailingCalls]) -> FailingCalls:
@@ -271,7 +272,7 @@ def _with_those_less_known(groups: list[FailingCalls]) -> list[FailingCalls]:
         key: Hashable = id(group)
         if isinstance(call, SyscallError) and group.by:
             paths = None if group.paths else call.paths
-            key = (group.program, call.abi, call.syscall, _what(call), call.errno, paths, group.by[0].symbol)
+            key = (*_asked(group.span, call), paths, group.by[0].symbol)
         found.setdefault(key, []).append(group)
     return [one for alike in found.values() for one in _known_by_another(alike)]
 

@@ -29,6 +29,7 @@ def executed(process: Process, values: Sequence[int], path: bytes, *, unprivileg
     cwd, place = folders(pid)
     return _fitting(
         process,
+        now_ns=time.monotonic_ns(),
         path=start.path if start and start.path else path,
         argv=start.argv if start else None,
         env=start.env if start else None,
@@ -64,6 +65,7 @@ def path_argument(stop: Stop) -> int:
 def _fitting(
     process: Process,
     *,
+    now_ns: int,
     path: bytes,
     argv: bytes | None,
     env: bytes | None = None,
@@ -74,7 +76,6 @@ def _fitting(
     suppressed: bool = False,
     place: records.Place = records.HERE,
     stack: bytes = b"",
-    now_ns: int = 0,
 ) -> bytes:
     """The record of an exec. Half an environment would take the other half for unset, so it is all or nothing."""
     true_length = len(argv or b"")
@@ -82,7 +83,7 @@ def _fitting(
     if env is not None and len(env) > _LARGEST_BLOCK:
         env = None
     return records.execution(
-        now_ns or time.monotonic_ns(),
+        now_ns,
         process.who(tid or process.pid),
         path=path,
         argv=argv[:_LARGEST_BLOCK] if argv is not None else None,

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gotrace.elf.cfi import Caller, caller
+from gotrace.elf.cfi import Caller, leave, way_out
 from gotrace.elf.elf_file import ElfFile
 from gotrace.elf.unwind.rules import How, Row, row_at
 from gotrace.elf.unwind.tables import FrameTable
@@ -43,7 +43,7 @@ def caller_by(tmp_path: Path, rules: bytes, *words: int, place: int = CODE, **fi
     with image:
         description = FrameTable(image).covering(place)
         assert description is not None
-        return caller(description, place, REGISTERS, read)
+        return leave(way_out(description, place), REGISTERS, read)
 
 
 def test_at_the_entry_the_return_address_is_on_top_of_the_stack(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_no_damage_breaks_it(
         for place in (CODE, CODE + SIZE - 1):
             description = FrameTable(image).covering(place)
             if description is not None:
-                found = caller(description, place, REGISTERS, lambda address, size: bytes([size]) * size)
+                found = leave(way_out(description, place), REGISTERS, lambda address, size: bytes([size]) * size)
                 assert found is None or 0 < found.registers["rip"] < 1 << 64
 
 
